@@ -1,6 +1,8 @@
 import { pino } from 'pino'
 import { loadConfig } from './config/config.ts'
+import type { Gateway } from './gateway/gateway.ts'
 import { openGateway } from './gateway/open-gateway.ts'
+import type { NodeView } from './model/node.ts'
 
 /**
  * The package as a library: a gateway inside another program of Node 24 or newer. Its types stand for themselves, so
@@ -25,25 +27,44 @@ export interface GatewayOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Gets each line of the log, as JSON; nothing is written without it. */
   readonly log?: (line: string) => void
+  /** Another process runs with the key of this gateway and has taken its peer id: the gateway stops. */
+  readonly onLost?: () => void
 }
 
 /**
  * Starts a gateway.
  * @throws {Error} with the name `ConfigError` when a setting is wrong, or `StartupError` when something on this machine has to be mended first
  */
-export async function createGateway({ settings = {}, log }: GatewayOptions = {}): Promise<RunningGateway> {
+export async function createGateway({ settings = {}, log, onLost }: GatewayOptions = {}): Promise<RunningGateway> {
   const config = loadConfig(settings)
   const logger =
     log === undefined ? pino({ level: 'silent' }) : pino({ level: config.logLevel, base: null }, { write: (line) => log(line.trimEnd()) })
   for (const warning of config.warnings) logger.warn(warning)
-  const gateway = await openGateway(config, { logger })
+  const gateway = await openGateway(config, { logger, onLost: lost })
   await gateway.start()
-  const { peerId, multiaddrs } = await gateway.node()
+  const { peerId, multiaddrs } = await nodeOf(gateway)
   return {
     url: gateway.url,
     peerId,
     multiaddrs,
     stop: () => gateway.stop(),
     [Symbol.asyncDispose]: () => gateway.stop(),
+  }
+
+  function lost(): void {
+    logger.error('another process has taken the peer id (identity_in_use): the gateway stops')
+    // What fails to stop is in the log. A rejection that nobody handles would end the program.
+    gateway.stop().catch(() => undefined)
+    onLost?.()
+  }
+}
+
+/** A gateway that nobody gets is stopped. */
+async function nodeOf(gateway: Gateway): Promise<NodeView> {
+  try {
+    return await gateway.node()
+  } catch (error) {
+    await gateway.stop().catch(() => undefined)
+    throw error
   }
 }

@@ -36,9 +36,13 @@ export function createFirstRounds(components: { engine: Pick<P2PEngine, 'bridge'
   function hold(): Disposable {
     const live = components.hold()
     if (engine.bridge !== undefined) return live
-    void engine.topics().then((topics) => {
-      if (topics.length === 0) live[Symbol.dispose]()
-    })
+    engine.topics().then(
+      (topics) => {
+        if (topics.length === 0) live[Symbol.dispose]()
+      },
+      // The engine stops.
+      () => live[Symbol.dispose](),
+    )
     return live
   }
 

@@ -23,21 +23,25 @@ export async function openGateway(config: Config, components: { logger: Logger; 
   const { logger, ...hooks } = components
   const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { logger })
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
+  const access = await readAdminToken(config.access)
   const identity = await openIdentity(config.keyFile, config.dataDir)
+  await using opened = new AsyncDisposableStack()
+  opened.defer(() => identity.close())
   const store = await createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { logger })
   const clock = createClock({ limits }, { store: store.clock, logger })
   const records = recordsOf(identity.peerId, store.records)
   const node = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })
   const engine = withBridges({ limits, dht: config.engine.dht !== 'false' }, { engine: node, identity })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
+  if (tracing !== undefined) opened.defer(tracing)
   const foundation = [
     { name: 'identity', stop: async () => identity.close() },
     ...(tracing === undefined ? [] : [{ name: 'tracing', stop: tracing }]),
   ]
-  return createGateway(
+  const gateway = createGateway(
     {
       http: config.http,
-      access: await readAdminToken(config.access),
+      access,
       directSenders: config.directSenders,
       catchUp: config.catchUp,
       tracing: tracing !== undefined,
@@ -46,6 +50,9 @@ export async function openGateway(config: Config, components: { logger: Logger; 
     },
     { store, engine, clock, foundation, ...hooks, logger },
   )
+  // From here on the gateway closes them.
+  opened.move()
+  return gateway
 }
 
 /** @throws StartupError */

@@ -82,10 +82,13 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     if (known !== undefined) return known.judgement
     const judgement = registry.ask(message)
     remembered.set(key, { judgement, at: performance.now() })
-    void judgement.then(({ given }) => {
-      // A default verdict is not remembered, so that the validators may be asked again.
-      if (!given) remembered.delete(key)
-    })
+    judgement.then(
+      ({ given }) => {
+        // A default verdict is not remembered, so that the validators may be asked again.
+        if (!given) remembered.delete(key)
+      },
+      () => remembered.delete(key),
+    )
     return judgement
   }
 

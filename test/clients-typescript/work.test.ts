@@ -153,3 +153,44 @@ test('what nobody waits for any more is aborted and not answered', async () => {
   connection.socket.close(4002)
   await expect.poll(() => aborted).toEqual(['cancelled', 'cut off'])
 })
+
+test('an answer that comes after its connection is not given on the next one', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const [asked, answer] = [Promise.withResolvers<AbortSignal>(), Promise.withResolvers<string>()]
+  void client.serve('slow', async ({ signal }) => {
+    asked.resolve(signal)
+    return await answer.promise
+  })
+  const first = await gateway.connection()
+  first.welcome()
+  first.send({ type: 'serving', id: (await first.next('serve'))['id'], service: 'slow' })
+  first.send({ type: 'request', requestId: 'r1', from: 'peer', service: 'slow', data: '', encoding: 'utf8', deadline: '' })
+  const signal = await asked.promise
+  first.socket.terminate()
+  const second = await gateway.connection()
+  const types: string[] = []
+  second.socket.on('message', (data) => types.push(JSON.parse(String(data)).type))
+  second.welcome()
+  second.send({ type: 'serving', id: (await second.next('serve'))['id'], service: 'slow' })
+  expect(signal.aborted).toBe(true)
+  answer.resolve('late')
+  await answer.promise
+  void client.publish('orders', 'after it').catch(() => undefined)
+  await second.next('publish')
+  expect(types).toEqual(['serve', 'publish'])
+})
+
+test('a service whose connection was lost before the answer is registered on the next one', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const serving = client.serve('capitals', () => 'done')
+  const first = await gateway.connection()
+  first.welcome()
+  await first.next('serve')
+  first.socket.terminate()
+  const second = await gateway.connection()
+  second.welcome()
+  second.send({ type: 'serving', id: (await second.next('serve'))['id'], service: 'capitals' })
+  await serving
+})

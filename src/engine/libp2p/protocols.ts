@@ -18,8 +18,11 @@ export interface Protocols {
   handle(protocol: string, handler: RequestHandler, options: HandleOptions): void
   unhandle(protocol: string): void
   /** Registers the handled protocols with a node, before it starts. */
-  register(node: Node): Promise<void>
+  register(node: Registrar): Promise<void>
 }
+
+/** What a node knows of protocols. */
+type Registrar = Pick<Node, 'handle' | 'unhandle'>
 
 interface Handled {
   handler: RequestHandler
@@ -35,7 +38,12 @@ export function createProtocols(
   const { requestTimeoutMs, maxStreamsPerConnection } = init.limits
   const { bodies, reached, askerOf, logger } = components
   const handled = new Map<string, Handled>()
-  let running: Node | undefined
+  let running: Registrar | undefined
+
+  /** libp2p writes its own protocols into the store of peers, which can fail; it has taken the handler in or out before. */
+  function noteUnannounced(err: unknown): void {
+    logger.warn({ err }, 'a change of the protocols could not be stored: peers learn of it later')
+  }
 
   /**
    * Begins to count a body on a stream, and aborts the stream if the body has to make room. @throws Error when there is
@@ -94,7 +102,7 @@ export function createProtocols(
     }
   }
 
-  async function listen(node: Node, protocol: string): Promise<void> {
+  async function listen(node: Registrar, protocol: string): Promise<void> {
     await node.handle(protocol, (stream, connection) => answer(protocol, stream, connection), {
       // An incoming request takes no place before its body is complete, so only the connection's limit bounds these
       // streams.
@@ -139,11 +147,11 @@ export function createProtocols(
         options,
         places: createRequestSemaphore(options, { onRefused: () => reached.note('request_place') }),
       })
-      if (running !== undefined && isNew) void listen(running, protocol)
+      if (running !== undefined && isNew) listen(running, protocol).catch(noteUnannounced)
     },
     unhandle(protocol) {
       handled.delete(protocol)
-      void running?.unhandle(protocol)
+      running?.unhandle(protocol).catch(noteUnannounced)
     },
     async register(node) {
       running = node

@@ -39,6 +39,9 @@ async def follow(client: Client) -> None:
                     break
                 if item.type == "message":
                     tell(seen={"cursor": item.cursor, "data": item.message.data})
+                # Messages come faster than they are taken, so that the buffer becomes full.
+                for _ in range(20):
+                    await asyncio.sleep(0)
         left += 1
 
 

@@ -5,6 +5,7 @@ import json
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 Frame = dict[str, Any]
@@ -66,10 +67,17 @@ class ScriptedGateway:
         self._waiting: asyncio.Queue[ScriptedConnection] = asyncio.Queue()
         self._server: Server | None = None
         self.url = ""
+        self.refusals: list[tuple[int, str]] = []
+        """Statuses and bodies with which the next upgrades are refused."""
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._handle, "127.0.0.1", 0, subprotocols=[Subprotocol("peergate.v1.json")], close_timeout=1
+            self._handle,
+            "127.0.0.1",
+            0,
+            subprotocols=[Subprotocol("peergate.v1.json")],
+            close_timeout=1,
+            process_request=self._refuse,
         )
         port = next(iter(self._server.sockets)).getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
@@ -88,6 +96,9 @@ class ScriptedGateway:
         connection = await self.connection()
         await connection.welcome()
         return connection
+
+    def _refuse(self, socket: ServerConnection, _: Request) -> Response | None:
+        return socket.respond(*self.refusals.pop(0)) if self.refusals else None
 
     async def _handle(self, socket: ServerConnection) -> None:
         self.count += 1

@@ -123,6 +123,32 @@ class ConnectionTest(GatewayCase):
         await first.socket.close(4100)
         self.assertEqual((await self.gateway.connection()).token, "Bearer two")
 
+    async def test_a_refused_upgrade_is_tried_again_unless_the_gateway_says_that_it_is_of_no_use(self) -> None:
+        self.gateway.refusals = [
+            (502, "<html>"),
+            (503, '{"code":"overloaded","retryable":true}'),
+            (403, '{"code":"forbidden_origin","retryable":false}'),
+        ]
+        codes: list[str] = []
+        client = await self.client()
+        client.watch(lambda state: codes.append(state.error.code) if state.type == "waiting" else None)
+        await self.assert_code("forbidden_origin", client.publish("orders", "hello"))
+        self.assertEqual(codes, ["connection_lost", "overloaded"])
+
+    async def test_a_gateway_that_closes_says_when_to_come_back_within_limits(self) -> None:
+        for asked, least in ((50, 50), (10**9, 120_000)):
+            with self.subTest(asked):
+                waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+                client = await self.client()
+                client.watch(lambda state: waiting.set_result(state.pause_ms) if state.type == "waiting" else None)
+                self.start(client.publish("orders", "hello"))
+                connection = await self.gateway.welcomed()
+                await connection.send(type="closing", reason="draining", retryAfterMs=asked)
+                await connection.socket.close(4002)
+                pause = await waiting
+                self.assertTrue(least <= pause <= least + 200, pause)
+                await client.close()
+
     async def test_a_url_that_is_none_ends_the_client(self) -> None:
         for url in ("ftp://127.0.0.1", "http://[bad", "http://"):
             with self.subTest(url):

@@ -1,5 +1,8 @@
 import asyncio
 import unittest
+from unittest.mock import patch
+
+import httpx
 
 from peergate_client import Client, Operation, PeergateError, operations
 
@@ -8,6 +11,7 @@ class RestTest(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
         self.answer = b""
         self.asked: list[bytes] = []
+        self.stays = False
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.addCleanup(server.close)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
@@ -19,7 +23,10 @@ class RestTest(unittest.IsolatedAsyncioTestCase):
         self.asked.append(head + await reader.readexactly(length))
         writer.write(self.answer)
         await writer.drain()
-        writer.close()
+        if self.stays:
+            self.addCleanup(writer.close)
+        else:
+            writer.close()
 
     def _answers(self, status: str, body: bytes) -> None:
         self.answer = b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status.encode(), len(body), body)
@@ -49,6 +56,12 @@ class RestTest(unittest.IsolatedAsyncioTestCase):
         await self.client.rest.call(Operation[bytes]("POST", "/", "bytes", body=b"\x00\xff"))
         self.assertIn(b"content-type: application/octet-stream\r\n", self.asked[1].lower())
         self.assertTrue(self.asked[1].endswith(b"\r\n\r\n\x00\xff"))
+
+    async def test_an_answer_is_not_waited_for_without_end(self) -> None:
+        with patch("peergate_client.rest.TIMEOUT_SECONDS", 0.05), self.assertRaises(httpx.ReadTimeout):
+            self.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n"
+            self.stays = True
+            await self.client.rest.call(operations.get_node())
 
     async def test_a_problem_is_an_error_with_its_code_and_what_is_none_has_its_status(self) -> None:
         answers = {

@@ -19,6 +19,25 @@ class SubscriptionTest(GatewayCase):
         second = await self.gateway.welcomed()
         self.assertEqual((await second.accept())["after"], "log.0")
 
+    async def test_it_asks_for_what_the_application_wants(self) -> None:
+        client = await self.client()
+        items = client.subscribe(["orders.*", "invoices"], direct=True, own=False, encoding="base64")
+        connection = await self.gateway.welcomed()
+        frame = await connection.accept()
+        del frame["id"], frame["subscription"]
+        self.assertEqual(
+            frame,
+            {
+                "type": "subscribe",
+                "topics": ["orders.*", "invoices"],
+                "after": "latest",
+                "direct": True,
+                "own": False,
+                "encoding": "base64",
+            },
+        )
+        await items.aclose()
+
     async def test_after_a_cut_it_resumes_behind_the_last_message_that_it_has(self) -> None:
         client = await self.client()
         items = client.subscribe("orders", after="earliest")

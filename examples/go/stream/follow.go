@@ -77,8 +77,7 @@ type handlerError struct{ error }
 func (f *Follower) Run(ctx context.Context) error {
 	turns := turns{gateways: f.Gateways}
 	for {
-		started := time.Now()
-		retryAfter, err := f.connect(ctx, turns.url())
+		retryAfter, err := f.connect(ctx, &turns)
 		var handler handlerError
 		var refusal Refusal
 		switch {
@@ -93,9 +92,6 @@ func (f *Follower) Run(ctx context.Context) error {
 		}
 		if f.Lost != nil {
 			f.Lost(err)
-		}
-		if time.Since(started) >= proven {
-			turns.failures = 0
 		}
 		if err := turns.wait(ctx, retryAfter); err != nil {
 			return err
@@ -113,14 +109,14 @@ func isFinal(code websocket.StatusCode) bool {
 }
 
 // connect follows over one connection until it ends. The duration is what the gateway asked for before the next one.
-func (f *Follower) connect(ctx context.Context, url string) (retryAfter time.Duration, err error) {
+func (f *Follower) connect(ctx context.Context, turns *turns) (retryAfter time.Duration, err error) {
 	header := http.Header{}
 	if f.Gateways.Token != "" {
 		header.Set("Authorization", "Bearer "+f.Gateways.Token)
 	}
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	address := strings.TrimRight(strings.Replace(url, "http", "ws", 1), "/") + "/v1/stream"
+	address := strings.TrimRight(strings.Replace(turns.url(), "http", "ws", 1), "/") + "/v1/stream"
 	conn, _, err := websocket.Dial(opening, address, &websocket.DialOptions{
 		HTTPHeader:   header,
 		Subprotocols: []string{"peergate.v1.json"},
@@ -141,6 +137,12 @@ func (f *Follower) connect(ctx context.Context, url string) (retryAfter time.Dur
 	if welcome.Type != "welcome" {
 		return 0, fmt.Errorf("the gateway began with %q", welcome.Type)
 	}
+	opened := time.Now()
+	defer func() {
+		if time.Since(opened) >= proven {
+			turns.failures = 0
+		}
+	}()
 	if err := f.subscribe(opening, conn); err != nil {
 		return 0, err
 	}

@@ -59,6 +59,7 @@ class Connection:
         self._participants: dict[Participant, None] = {}
         self._watchers: list[Callable[[ConnectionState], None]] = []
         self._attempt: Attempt | None = None
+        self._opened_at = 0.0
         self._running: asyncio.Task[None] | None = None
 
     def watch(self, watcher: Callable[[ConnectionState], None]) -> Callable[[], None]:
@@ -115,13 +116,12 @@ class Connection:
                 attempts += 1
                 if attempts > 1:
                     self._enter(Connecting(url, failures))
-                started = time.monotonic()
                 ending = await self._one(url)
                 self._attempt = None
                 if ending.is_final or is_final(ending.code, can_renew_token=callable(self.init.token)):
                     self._finish(ending.error)
                     return
-                if ending.was_open and time.monotonic() - started >= PROVEN_SECONDS:
+                if ending.was_open and time.monotonic() - self._opened_at >= PROVEN_SECONDS:
                     failures = 0
                 pause = pause_ms(self.init.back_off, failures, ending.retry_after_ms)
                 failures += 1
@@ -158,6 +158,7 @@ class Connection:
 
     def _take(self, url: str, frame: Frame, length: int) -> None:
         if frame["type"] == "welcome":
+            self._opened_at = time.monotonic()
             self._enter(Open(url, frame["peerId"]))
             for participant in list(self._participants):
                 participant.connected()

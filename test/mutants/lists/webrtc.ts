@@ -48,6 +48,7 @@ export const webRtc = [
     'src/engine/libp2p/webrtc/channels.ts',
     ['test/engine/libp2p/webrtc/channels.test.ts', 'test/engine/libp2p/webrtc/hostile-channels.test.ts'],
     [
+      ['a peer opens any number of channels', 'budget.spend(channelUnits, 0)', ''],
       ['a peer opens any number of streams', 'if (muxer.streams.length >= maxStreamsPerConnection)', 'if (muxer.streams.length < 0)'],
       ['messages are not counted', 'spend(1, event.data.byteLength)', ''],
       ['streams hold anything', 'stream.maxReadBufferLength = maxStreamBufferBytes', ''],

@@ -5,8 +5,12 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import { createFrameBudget, type FrameRate } from '../transport/frame-budget.ts'
 import { maxChannelMessageBytes } from './session-description.ts'
 
-/** What a message of a data channel costs: a turn of the event loop, and its bytes. No honest peer sends more. */
+/**
+ * What a message of a data channel costs: a turn of the event loop, and its bytes. No honest peer sends more. A new
+ * channel costs as much work as some messages, whatever becomes of it.
+ */
 const channelMessages: FrameRate = { perSecond: 20_000, burst: 40_000, bytesPerUnit: maxChannelMessageBytes }
+const channelUnits = 20
 
 interface Channel {
   onmessage: ((event: { data: unknown }) => void) | null
@@ -18,12 +22,16 @@ interface ChannelParts {
   onData?: unknown
 }
 
+interface FactoryParts {
+  peerConnection?: unknown
+}
+
 /**
  * Bounds the streams of a WebRTC connection, each of which is a data channel. libp2p's own muxer accepts any number of
  * them, and reads each as fast as messages arrive: into memory. Nothing holds the peer back, so a stream whose reader
  * does not keep up is aborted once its buffer is full, and a connection with too many messages is cut.
  */
-export function boundChannels<Factory extends StreamMuxerFactory>(
+export function boundChannels<Factory extends StreamMuxerFactory & FactoryParts>(
   factory: Factory,
   init: { limits: Pick<Limits, 'maxStreamsPerConnection' | 'maxStreamBufferBytes'>; rate?: FrameRate },
   { reached }: { reached: Pick<LimitsReached, 'note'> },
@@ -34,10 +42,18 @@ export function boundChannels<Factory extends StreamMuxerFactory>(
     const muxer: StreamMuxer & ChannelParts = createStreamMuxer.call(factory, connection)
     const budget = createFrameBudget(init.rate ?? channelMessages)
 
-    function cut(error: Error): void {
+    function cut(error: unknown): void {
       if (connection.status !== 'open') return
       reached.note('frame_flood')
-      connection.abort(error)
+      connection.abort(error instanceof Error ? error : new FrameFlood(String(error)))
+    }
+
+    function charge(): void {
+      try {
+        budget.spend(channelUnits, 0)
+      } catch (error) {
+        cut(error)
+      }
     }
 
     function bound(stream: Stream): void {
@@ -46,6 +62,8 @@ export function boundChannels<Factory extends StreamMuxerFactory>(
       if (channel !== undefined) watch(channel, connection, budget.spend, cut)
     }
 
+    // Also those of which the muxer makes no stream.
+    if (factory.peerConnection instanceof EventTarget) factory.peerConnection.addEventListener('datachannel', charge)
     const { onRemoteStream, createStream } = muxer
     muxer.onRemoteStream = (stream) => {
       if (muxer.streams.length >= maxStreamsPerConnection) {
@@ -72,7 +90,7 @@ function watch(
   channel: Channel,
   connection: MessageStream,
   spend: (units: number, bytes: number) => void,
-  cut: (error: Error) => void,
+  cut: (error: unknown) => void,
 ): void {
   const { onmessage } = channel
   const checkFrames = createFrameLengths(maxChannelMessageBytes)
@@ -83,7 +101,7 @@ function watch(
       spend(1, event.data.byteLength)
       checkFrames(new Uint8Array(event.data))
     } catch (error) {
-      cut(error instanceof Error ? error : new FrameFlood(String(error)))
+      cut(error)
       return
     }
     onmessage?.call(channel, event)

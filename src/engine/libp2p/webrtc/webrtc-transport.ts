@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Connection, MultiaddrConnection, Stream, StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
 import type { webRTC } from '@libp2p/webrtc'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { PeerConnection as NativeConnection } from 'node-datachannel'
 import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
@@ -10,7 +11,7 @@ import type { DialPolicy } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from '../transport/bounded-muxer.ts'
 import { boundChannels } from './channels.ts'
-import { maxChannelMessageBytes } from './session-description.ts'
+import { loadPeerConnections } from './peer-connections.ts'
 import { createSessions, type Session } from './sessions.ts'
 import { checkSignals } from './signals.ts'
 
@@ -41,17 +42,21 @@ export async function loadWebRtc(
     reached: LimitsReached
   } & MuxerComponents,
 ): Promise<(components: WebRtcComponents) => Transport> {
-  const { webRTC: createWebRtc } = await import('@libp2p/webrtc')
+  const [{ webRTC: createWebRtc }, peerConnections] = await Promise.all([import('@libp2p/webrtc'), loadPeerConnections()])
   const { limits } = init
   const { stunServers, ...rest } = components
   const sessions = createSessions(init, rest)
   const current = new AsyncLocalStorage<Session>()
+  const natives = new WeakMap<Session, NativeConnection>()
 
   async function rtcConfiguration() {
+    const session = current.getStore()
+    if (session === undefined) throw new Error('there is no session')
+    const peerConnection = peerConnections.create(await stunServers())
+    natives.set(session, peerConnection)
     // The library takes servers of others when there is no list.
-    const iceServers = (await stunServers()).map((urls) => ({ urls }))
-    const native = { maxMessageSize: maxChannelMessageBytes }
-    return { iceServers, ...native }
+    const made = { peerConnection }
+    return { iceServers: [], ...made }
   }
 
   /** Signals are taken over relayed connections only: other peers have been dialled. */
@@ -100,6 +105,8 @@ export async function loadWebRtc(
   function prepare(connection: MultiaddrConnection, factory: StreamMuxerFactory | undefined): { muxerFactory?: StreamMuxerFactory } {
     const session = current.getStore()
     const peerConnection = peerConnectionOf(factory)
+    const native = session === undefined ? undefined : natives.get(session)
+    if (native !== undefined && peerConnection !== undefined) peerConnections.handOn(native, peerConnection)
     session?.connected(remoteOf(peerConnection))
     session?.carries(connection)
     // The library forgets the connection on this event, which nothing else emits (libp2p/js-libp2p#3567).

@@ -29,15 +29,16 @@ test('a longer frame is an error at its length, as is a length without an end', 
 async function setUp(rate?: FrameRate, others: Stream[] = []) {
   const [there, here] = await streamPair()
   const [connection] = multiaddrConnectionPair()
+  const peerConnection = new EventTarget()
   const received: unknown[] = []
   const channel = { onmessage: (event: { data: unknown }) => void received.push(event.data) }
   const muxer = { streams: others, createStream: async () => here, onRemoteStream: (_stream: Stream) => undefined }
-  const factory: StreamMuxerFactory = Object.assign(Object.create(null), { createStreamMuxer: () => muxer })
+  const factory: StreamMuxerFactory = Object.assign(Object.create(null), { createStreamMuxer: () => muxer, peerConnection })
   const limits = { ...defaultLimits, maxStreamBufferBytes: 100_000, maxStreamsPerConnection: 2 }
   const reached = createLimitsReached()
   boundChannels(factory, { limits, ...(rate === undefined ? {} : { rate }) }, { reached }).createStreamMuxer(connection)
   muxer.onRemoteStream(Object.assign(here, { channel }))
-  return { there, here, connection, channel, received, reached }
+  return { there, here, connection, peerConnection, channel, received, reached }
 }
 
 test('a stream whose reader does not keep up is aborted once its buffer is full', async () => {
@@ -54,6 +55,15 @@ test('a connection is cut when its peer sends more messages than any honest one'
   const { connection, channel, received, reached } = await setUp({ perSecond: 0.001, burst: 10, bytesPerUnit: 65_536 })
   for (let sent = 0; sent < 20; sent++) channel.onmessage({ data: new ArrayBuffer(1) })
   expect(received).toHaveLength(9)
+  expect(connection.status).toBe('aborted')
+  expect(reached.counts.frame_flood).toBe(1)
+})
+
+test('a connection is cut when its peer opens more channels than any honest one, also those of which no stream is made', async () => {
+  const { connection, peerConnection, reached } = await setUp({ perSecond: 0.001, burst: 100, bytesPerUnit: 65_536 })
+  for (let opened = 0; opened < 5; opened++) peerConnection.dispatchEvent(new Event('datachannel'))
+  expect(connection.status).toBe('open')
+  for (let opened = 0; opened < 5; opened++) peerConnection.dispatchEvent(new Event('datachannel'))
   expect(connection.status).toBe('aborted')
   expect(reached.counts.frame_flood).toBe(1)
 })

@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram'
+import { queryObjects } from 'node:v8'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import { RTCDataChannel } from 'node-datachannel/polyfill'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../../../src/limits.ts'
 import { createRandom } from '../../../fixtures/random.ts'
@@ -35,8 +37,8 @@ function peerConnectionOf(connection: Connection & { muxer?: { peerConnection?: 
   return found
 }
 
-async function openChannel(peerConnection: PeerConnection): Promise<Channel> {
-  const channel = peerConnection.createDataChannel('')
+async function openChannel(peerConnection: PeerConnection, label = ''): Promise<Channel> {
+  const channel = peerConnection.createDataChannel(label)
   await new Promise((resolve) => channel.addEventListener('open', resolve, { once: true }))
   return channel
 }
@@ -49,6 +51,17 @@ test('streams beyond the maximum of a connection are closed, and those within it
   expect(connection.status).toBe('open')
   for (const channel of open()) channel.close()
   await expect.poll(async () => (await echoOver(connection, 1_000)).length, patience).toBe(1_000)
+})
+
+test.for(['', 'init'])('channels labelled "%s" take no memory once they have ended', { timeout }, async (label) => {
+  const { connection, peerConnection } = await connect()
+  for (let round = 0; round < 10; round++) {
+    const channels = await Promise.all(Array.from({ length: 20 }, () => openChannel(peerConnection, label)))
+    for (const channel of channels) channel.close()
+  }
+  // Of 200 at each end, few are in use by the connection itself.
+  await expect.poll(() => queryObjects(RTCDataChannel, { format: 'count' }), patience).toBeLessThan(100)
+  expect(connection.status).toBe('open')
 })
 
 test.for<[string, (channel: Channel) => void]>([

@@ -32,8 +32,8 @@ class ScriptedConnection:
     async def send(self, **frame: Any) -> None:
         await self.socket.send(json.dumps(frame))
 
-    async def welcome(self) -> None:
-        await self.send(type="welcome", peerId="peer", engine="test", cursor="log.0", heartbeatMs=25_000, limits={})
+    async def welcome(self, **limits: int) -> None:
+        await self.send(type="welcome", peerId="peer", engine="test", cursor="log.0", heartbeatMs=25_000, limits=limits)
 
     async def accept(self) -> Frame:
         """Accepts the next subscription, and returns its frame."""

@@ -92,6 +92,25 @@ class CallsTest(GatewayCase):
         self.assertEqual((await connection.next("publish"))["data"], "hello")
         publishing.cancel()
 
+    async def test_a_frame_that_is_larger_than_the_gateway_takes_is_refused_and_ends_no_connection(self) -> None:
+        client = await self.client()
+        publishing = [self.start(client.publish("orders", text)) for text in ("x" * 1_000, "hello")]
+        connection = await self.gateway.connection()
+        await connection.welcome(maxFrameBytes=1_000)
+        frame = await connection.next("publish")
+        self.assertEqual(frame["data"], "hello")
+        await connection.published(frame)
+        await publishing[1]
+        for refused in (publishing[0], client.publish("orders", "x" * 1_000)):
+            await self.assert_code("message_too_large", refused)
+        serving = self.start(client.serve("large", lambda _: "x" * 1_000))
+        await connection.send(type="serving", id=(await connection.next("serve"))["id"])
+        await serving
+        await connection.send(
+            type="request", requestId="a", service="large", data="", encoding="utf8", deadline="", **{"from": "peer"}
+        )
+        self.assertIn("message_too_large", (await connection.next("reply"))["error"])
+
     async def test_the_end_of_the_client_ends_calls(self) -> None:
         client = await self.client()
         publishing = self.start(client.publish("orders", "hello"))

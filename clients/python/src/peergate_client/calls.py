@@ -48,9 +48,12 @@ class _Pending:
 class Calls:
     """The calls without an answer, oldest first."""
 
-    def __init__(self, send: Callable[[bytes], bool], max_pending: int) -> None:
-        """`send` returns False when there is no connection."""
+    def __init__(
+        self, send: Callable[[bytes], bool], oversize: Callable[[bytes], PeergateError | None], max_pending: int
+    ) -> None:
+        """`send` returns False when there is no connection; `oversize` gives the error of a frame that is too large."""
         self._send = send
+        self._oversize = oversize
         self._max_pending = max_pending
         self._pending: dict[int, _Pending] = {}
         self._counted = 0
@@ -116,7 +119,12 @@ class Calls:
         if pending is None:
             return True
         pending.stop_timer()
-        pending.is_sent = self._send(b'{"id":%d,%b' % (number, pending.encoded[1:]))
+        encoded = b'{"id":%d,%b' % (number, pending.encoded[1:])
+        oversize = self._oversize(encoded)
+        if oversize is not None:
+            self._refuse(number, oversize)
+            return True
+        pending.is_sent = self._send(encoded)
         return pending.is_sent
 
     def _refuse(self, number: int, error: PeergateError) -> None:

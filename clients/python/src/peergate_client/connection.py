@@ -54,7 +54,8 @@ class Connection:
     def __init__(self, init: ConnectionInit) -> None:
         self.init = init
         self.state: ConnectionState = Idle()
-        self._calls = Calls(self.send, init.max_pending_calls)
+        self._calls = Calls(self.send, self.oversize, init.max_pending_calls)
+        self._max_sent_bytes: int | None = None
         # In the order in which they came; the values are not used.
         self._participants: dict[Participant, None] = {}
         self._watchers: list[Callable[[ConnectionState], None]] = []
@@ -93,6 +94,14 @@ class Connection:
             return False
         self._attempt.send(encoded)
         return True
+
+    def oversize(self, encoded: bytes) -> PeergateError | None:
+        """The error of a frame that is larger than the gateway takes: it would end the connection for good."""
+        if self._max_sent_bytes is None or len(encoded) <= self._max_sent_bytes:
+            return None
+        return PeergateError(
+            "message_too_large", f"The frame has {len(encoded)} bytes, and the maximum is {self._max_sent_bytes}"
+        )
 
     async def close(self) -> None:
         self._finish(None)
@@ -159,6 +168,9 @@ class Connection:
     def _take(self, url: str, frame: Frame, length: int) -> None:
         if frame["type"] == "welcome":
             self._opened_at = time.monotonic()
+            limits = frame.get("limits")
+            most = limits.get("maxFrameBytes") if isinstance(limits, dict) else None
+            self._max_sent_bytes = most if isinstance(most, int) else None
             self._enter(Open(url, frame["peerId"]))
             for participant in list(self._participants):
                 participant.connected()

@@ -2,11 +2,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Operation(Generic[T]):
+class Operation(Generic[T_co]):
     """One call of REST, which `rest.call` makes. The functions of `operations` describe them."""
 
     method: str

@@ -157,7 +157,11 @@ async def serve(
         try:
             result = handler(request)
             data = await result if inspect.isawaitable(result) else result
-            return encode_frame({**reply, **payload_of(data)})
+            encoded = encode_frame({**reply, **payload_of(data)})
+            oversize = connection.oversize(encoded)
+            if oversize is not None:
+                raise oversize
+            return encoded
         except Exception as error:
             return encode_frame({**reply, "error": str(error)[:MAX_ERROR_LENGTH] or "The service failed"})
 

@@ -69,6 +69,7 @@ class ScriptedGateway:
         self.url = ""
         self.refusals: list[tuple[int, str]] = []
         """Statuses and bodies with which the next upgrades are refused."""
+        self.redirect: str | None = None
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
@@ -98,6 +99,10 @@ class ScriptedGateway:
         return connection
 
     def _refuse(self, socket: ServerConnection, _: Request) -> Response | None:
+        if self.redirect is not None:
+            response = socket.respond(307, "")
+            response.headers["Location"] = self.redirect
+            return response
         return socket.respond(*self.refusals.pop(0)) if self.refusals else None
 
     async def _handle(self, socket: ServerConnection) -> None:

@@ -8,6 +8,7 @@ from peergate_client.back_off import BackOff, pause_ms
 from peergate_client.close_codes import is_final
 
 from .case import GatewayCase, all_of
+from .scripted_gateway import ScriptedGateway
 
 FAULTS: dict[str, str | bytes] = {
     "text that is not JSON": '{"type":',
@@ -134,6 +135,14 @@ class ConnectionTest(GatewayCase):
         client.watch(lambda state: codes.append(state.error.code) if state.type == "waiting" else None)
         await self.assert_code("forbidden_origin", client.publish("orders", "hello"))
         self.assertEqual(codes, ["connection_lost", "overloaded"])
+
+    async def test_a_token_is_not_sent_to_where_a_gateway_redirects(self) -> None:
+        async with ScriptedGateway() as other:
+            self.gateway.redirect = f"{other.url.replace('http', 'ws')}/v1/stream"
+            client = await self.client(token="secret")
+            self.start(client.publish("orders", "hello"))
+            self.assertIsNone((await other.connection()).token)
+            await client.close()
 
     async def test_a_gateway_that_closes_says_when_to_come_back_within_limits(self) -> None:
         for asked, least in ((50, 50), (10**9, 120_000)):

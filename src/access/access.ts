@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { InvalidToken, Unauthorized } from '../errors.ts'
+import { ownCommand } from '../lib/own-command.ts'
 import { StartupError } from '../lib/startup-error.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import { anyoneId } from './client-key.ts'
@@ -69,7 +70,7 @@ export function createAccess(
       if (init.insecure) logger.warn('PEERGATE_INSECURE is set: any client that reaches this gateway may do everything')
       if ((await needsToken()) || init.insecure || isLoopback(init.host)) return
       throw new AccessOpen(
-        `PEERGATE_HTTP_HOST is "${init.host}", which other machines can reach, and there are no access tokens. Set PEERGATE_ADMIN_TOKEN (or PEERGATE_ADMIN_TOKEN_FILE), create a token with "npm run token -- create", listen on 127.0.0.1, or, to allow everything without a token, set PEERGATE_INSECURE=true.`,
+        `PEERGATE_HTTP_HOST is "${init.host}", which other machines can reach, and there are no access tokens. Set PEERGATE_ADMIN_TOKEN (or PEERGATE_ADMIN_TOKEN_FILE), create a token with "${ownCommand('token create')}", listen on 127.0.0.1, or, to allow everything without a token, set PEERGATE_INSECURE=true.`,
       )
     },
     async admit(token) {

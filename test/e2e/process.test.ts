@@ -34,7 +34,7 @@ test('a database that is behind, or in no directory, ends the start with the var
   const behind = await refusal({ ...environment, PEERGATE_MIGRATE: 'false' })
   const nowhere = await refusal({ ...environment, DATABASE_URL: `file:${directory}/data/peer.key/peergate.db` })
   expect([behind.code, nowhere.code]).toEqual([78, 78])
-  expect(behind.output).toMatch(/npm run database -- migrate; or set PEERGATE_MIGRATE=true/)
+  expect(behind.output).toMatch(/peergate (-- )?database migrate; or set PEERGATE_MIGRATE=true/)
   expect(nowhere.output).toMatch(/can't be created.*DATABASE_URL/)
   expect(behind.output + nowhere.output).not.toMatch(/\bat .*\.ts:/)
 })

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { connect } from '../globals.ts'
+import { commandLimits } from '../limits.ts'
 import { messagePrinter } from '../message-text.ts'
 import { parseCount } from '../numbers.ts'
 
@@ -27,11 +28,6 @@ interface Options {
   template?: string
 }
 
-const pageSize = 500
-
-/** Milliseconds: a long history may use up the budget of its client, and then goes on more slowly. */
-const patienceMs = 30_000
-
 export function addHistory(program: Command): void {
   program
     .command('history')
@@ -50,8 +46,21 @@ export function addHistory(program: Command): void {
       const print = messagePrinter(output, template)
       let left = limit
       for (let position = after; left > 0; ) {
-        const query = { topic: topics, after: position, since, until, from, kind, order: 'asc', limit: Math.min(left, pageSize) }
-        const { items, newer, caughtUp } = await remote.call('GET', '/v1/messages', pageSchema, { query, patienceMs })
+        const query = {
+          topic: topics,
+          after: position,
+          since,
+          until,
+          from,
+          kind,
+          order: 'asc',
+          limit: Math.min(left, commandLimits.pageItems),
+        }
+        // A long history may use up the budget of its client, and then goes on more slowly.
+        const { items, newer, caughtUp } = await remote.call('GET', '/v1/messages', pageSchema, {
+          query,
+          patienceMs: commandLimits.patienceMs,
+        })
         for (const message of items) print(message)
         left -= items.length
         position = newer

@@ -6,11 +6,14 @@ import { exitCodes } from '../exit-codes.ts'
 import { CommandFailed } from '../failures.ts'
 import { connect } from '../globals.ts'
 import { payloadOf, readInput } from '../input.ts'
+import { commandLimits } from '../limits.ts'
 import { parseSeconds } from '../numbers.ts'
 
 const deliverySchema = z.looseObject({ id: z.string(), state: z.string(), lastError: z.string().nullish() })
 
 const answerSchema = z.object({ data: z.unknown(), encoding: z.string() })
+
+const { patienceMs } = commandLimits
 
 /** Milliseconds between two looks at a delivery. */
 const lookEveryMs = 250
@@ -31,11 +34,11 @@ export function addSend(program: Command): void {
           ...payloadOf(await readInput({ data, file: options.file })),
           ...(options.expires === undefined ? {} : { expiresInMs: options.expires * 1_000 }),
         }
-        const call = { body, idempotencyKey: randomUUID(), patienceMs: 30_000 }
+        const call = { body, idempotencyKey: randomUUID(), patienceMs }
         let delivery = await remote.call('POST', `/v1/peers/${encodeURIComponent(peer)}/messages`, deliverySchema, call)
         while (options.wait === true && delivery.state === 'queued') {
           await delay(lookEveryMs)
-          delivery = await remote.call('GET', `/v1/deliveries/${encodeURIComponent(delivery.id)}`, deliverySchema, { patienceMs: 30_000 })
+          delivery = await remote.call('GET', `/v1/deliveries/${encodeURIComponent(delivery.id)}`, deliverySchema, { patienceMs })
         }
         if (output.isJson) output.json(delivery)
         else output.line(`${delivery.id}\t${delivery.state}`)

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { MigrationList } from '@prisma/schema-engine-wasm'
+import { ownCommand } from '../../lib/own-command.ts'
 import { StartupError } from '../../lib/startup-error.ts'
 import { loadSchemaEngine } from './schema-engine.ts'
 
@@ -37,7 +38,7 @@ export async function migrate(init: MigrateInit, components: MigrateComponents):
   if (pending.length === 0) return []
   if (!init.apply)
     throw new MigrationPending(
-      `The database lacks the migrations ${pending.join(', ')}. Apply them with: npm run database -- migrate; or set PEERGATE_MIGRATE=true to apply them at start.`,
+      `The database lacks the migrations ${pending.join(', ')}. Apply them with: ${ownCommand('database migrate')}; or set PEERGATE_MIGRATE=true to apply them at start.`,
     )
   const migrationsList = await migrationList(init.directory)
   return await inTransaction(components, async (adapter) => {

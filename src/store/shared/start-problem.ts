@@ -1,17 +1,20 @@
 import { StoreUnavailable } from '../../errors.ts'
+import { ownCommand } from '../../lib/own-command.ts'
 import { roomToStart, StartupError } from '../../lib/startup-error.ts'
 import { isPostgres, sqlitePath } from '../database-url.ts'
 import { stateCodeOf } from './unavailable.ts'
+
+const restore = ownCommand('database restore <file>')
 
 /** What an operator has to fix before the database can be opened, by SQLite's primary result code. */
 const sqliteFixes: Record<number, string> = {
   5: 'another program has locked it: stop that program',
   8: 'make the user of the gateway the owner of the file and its directory',
   10: 'the disk fails to read or write it: see the system log',
-  11: 'it is damaged: restore a backup (npm run database -- restore <file>)',
+  11: `it is damaged: restore a backup (${restore})`,
   13: `the disk is full and its reserve is used up: ${roomToStart}`,
   14: 'make the user of the gateway the owner of the file and its directory',
-  26: 'it is not a SQLite database, or is damaged: restore a backup (npm run database -- restore <file>), or move it away',
+  26: `it is not a SQLite database, or is damaged: restore a backup (${restore}), or move it away`,
 }
 
 /** The same, by PostgreSQL's SQLSTATE. */

@@ -195,8 +195,8 @@ export interface RequestOptions extends SignalOptions {
 }
 
 /**
- * Answers a peer's request. The signal fires when its time is over or the peer cancels it. `via` is the bridge that has
- * brought it; it was then signed by `from`.
+ * Answers a peer's request. The signal fires when its time is over or the peer cancels it. `via` is the linked bridge
+ * that has brought it; it was then signed by `from`.
  */
 export type RequestHandler = (request: { from: string; body: Uint8Array; signal: AbortSignal; via?: string }) => Promise<Uint8Array>
 
@@ -289,7 +289,7 @@ export type EngineEvent =
   | { type: 'message:announced'; ids: string[] }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }
-  /** A peer that is not linked has answered a request through a bridge. */
-  | { type: 'peer:bridged'; peerId: string; via: string }
+  /** A peer that is not linked has answered a request through a linked bridge, and through those beyond it, if any. */
+  | { type: 'peer:bridged'; peerId: string; via: string; beyond: string[] }
   /** A bridge has subscribed to a topic in one network for the subscribers of the other. */
   | { type: 'topic:bridged'; topic: string }

@@ -6,7 +6,7 @@ import { createSemaphores } from '../../lib/semaphores.ts'
 import { createSingleFlight, type SingleFlight } from '../../lib/single-flight.ts'
 import type { Limits } from '../../limits.ts'
 import type { P2PEngine, RequestOptions } from '../engine.ts'
-import { decodeCarried, encodeCarry } from './carrying.ts'
+import { type Carried, type Carry, decodeCarried, encodeCarry, newSearch } from './carry.ts'
 import { type Answer, beginMs, encodeRequest, envelopeOverheadBytes, nonceBytes, openAnswer, sealQuestion } from './envelopes.ts'
 import { bridgeProtocol } from './protocols.ts'
 import { sealRequest } from './sealing.ts'
@@ -31,13 +31,14 @@ export interface AskingInit {
 
 export interface AskingComponents {
   engine: Pick<P2PEngine, 'peers' | 'request'>
-  /** A peer has answered a request through a bridge. */
-  onAnswered(peerId: string, bridge: string): void
+  /** A peer has answered a request through a linked bridge, and those beyond it in their order. */
+  onAnswered(peerId: string, bridge: string, beyond: string[]): void
 }
 
-/** The way to a peer: a bridge, and what the peer's ticket says. */
+/** The way to a peer: a linked bridge, those beyond it in their order, and what the peer's ticket says. */
 interface Route {
   bridge: string
+  beyond: string[]
   run: Uint8Array
   key: Uint8Array
   /** The peer's time when it wrote the ticket, and this node's when the ticket came. */
@@ -55,6 +56,8 @@ const silentMs = 60_000
 /** Milliseconds for which a ticket is used. */
 const routeMs = 60_000
 const maxRoutes = 1_000
+/** Bytes of the bridges' ids in an answer. */
+const maxRouteBytes = 2_048
 
 export function createAsking(init: AskingInit, components: AskingComponents): Asking {
   const { peerId: from, seed, limits } = init
@@ -68,38 +71,51 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   /** By peer, the bridge that brought no good answer of it last. Others are asked first. */
   const failed = new BoundedMap<string, string>({ max: maxRoutes })
 
+  /** @throws CarryRefused */
   async function askBridge(
     bridge: string,
-    to: string,
-    question: Uint8Array,
-    options: RequestOptions & { timeoutMs: number },
-  ): Promise<Answer> {
-    const { signal, maxAnswerBytes, timeoutMs } = options
-    const carried = decodeCarried(
-      await engine.request(bridge, bridgeProtocol, encodeCarry({ to, envelope: question, timeoutMs }), {
-        signal,
-        maxAnswerBytes: maxAnswerBytes + envelopeOverheadBytes,
-      }),
-    )
-    if (carried.status !== 'answered') throw new Error(refusals[carried.status])
-    return await openAnswer(carried.envelope, { question, from: to })
+    carry: Carry,
+    { signal, maxAnswerBytes }: RequestOptions,
+  ): Promise<{ answer: Answer; route: string[] }> {
+    const { to, envelope: question } = carry
+    const options = { signal, maxAnswerBytes: maxAnswerBytes + envelopeOverheadBytes }
+    const carried = decodeCarried(await engine.request(bridge, bridgeProtocol, encodeCarry(carry), options))
+    if (carried.status !== 'answered') throw new CarryRefused(carried.status)
+    return { answer: await openAnswer(carried.envelope, { question, from: to }), route: carried.route ?? [] }
   }
 
-  async function ticketThrough(bridge: string, to: string): Promise<Route> {
+  async function ticketThrough(bridge: string, to: string, search: Carry['search']): Promise<Route> {
     using deadline = createDeadline(silentAfterMs, [])
     try {
-      const question = await sealQuestion({ type: 'ticket', to, nonce: randomBytes(nonceBytes) }, seed)
-      const answer = await askBridge(bridge, to, question, { signal: deadline.signal, timeoutMs: findMs, maxAnswerBytes: 0 })
+      const envelope = await sealQuestion({ type: 'ticket', to, nonce: randomBytes(nonceBytes) }, seed)
+      const carry = { to, envelope, timeoutMs: findMs, ...(search === undefined ? {} : { search }) }
+      const { answer, route } = await askBridge(bridge, carry, { signal: deadline.signal, maxAnswerBytes: maxRouteBytes })
       if (answer.status !== 'ticket') throw new Error('the peer gave no ticket')
       const { run, key, now } = answer
-      return { bridge, run, key, theirNow: now, at: performance.now() }
+      return { bridge, beyond: search === undefined ? [] : route, run, key, theirNow: now, at: performance.now() }
     } catch (error) {
       if (deadline.isOver) silent.set(bridge, performance.now() + silentMs)
       throw error
     }
   }
 
-  /** @throws PeerNotConnected */
+  /** The way through the first of these bridges that brings a ticket. Notes why others bring none, by bridge. */
+  async function findThrough(
+    bridges: string[],
+    to: string,
+    { search, problems }: { search?: Carry['search']; problems: Map<string, unknown> },
+  ): Promise<Route | undefined> {
+    const asked = bridges.map((bridge) =>
+      ticketThrough(bridge, to, search).catch((error: unknown) => {
+        if (!problems.has(bridge)) problems.set(bridge, error)
+        throw error
+      }),
+    )
+    // The first ticket wins; an empty list has none.
+    return await Promise.any(asked).catch(() => undefined)
+  }
+
+  /** Asks bridges that are linked to the peer first; those without a link to it are then asked to look further. @throws PeerNotConnected */
   async function find(to: string): Promise<Route> {
     const isAsked = (bridge: string) => bridge !== to && (silent.get(bridge) ?? 0) <= performance.now()
     const bridges = (await engine.peers())
@@ -107,19 +123,16 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
       .map(({ peerId }) => peerId)
     const bad = failed.get(to)
     const [others, last] = [bridges.filter((bridge) => bridge !== bad), bridges.filter((bridge) => bridge === bad)]
-    const reasons: string[] = []
+    const problems = new Map<string, unknown>()
     for (const some of [others.slice(0, maxBridges), last]) {
-      const asked = some.map((bridge) =>
-        ticketThrough(bridge, to).catch((error: unknown) => {
-          reasons.push(`${bridge}: ${reasonOf(error)}`)
-          throw error
-        }),
-      )
-      // The first ticket wins; an empty list has none.
-      const route = await Promise.any(asked).catch(() => undefined)
-      if (route !== undefined) return route
+      const near = await findThrough(some, to, { problems })
+      if (near !== undefined) return near
+      const unlinked = some.filter((bridge) => isNoLink(problems.get(bridge)))
+      const far = await findThrough(unlinked, to, { search: newSearch(), problems })
+      if (far !== undefined) return far
     }
-    if (reasons.length === 0) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+    if (problems.size === 0) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+    const reasons = Array.from(problems, ([bridge, error]) => `${bridge}: ${reasonOf(error)}`)
     throw new PeerNotConnected(`There is no link to this peer, and no linked bridge reaches it (${reasons.join('; ')}).`)
   }
 
@@ -140,14 +153,15 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
    */
   async function send(to: string, route: Route, text: Uint8Array, options: RequestOptions): Promise<Said | undefined> {
     const { signal, maxAnswerBytes } = options
-    const { bridge, run } = route
+    const { bridge, beyond, run } = route
     using place = await places.take(bridge, signal)
     if (place === undefined) throw new PeerUnreachable(`Too many requests wait for a place at the bridge ${bridge}.`)
     const { key, box, openAnswer: open } = sealRequest(text, route.key, { from, to })
     const until = Math.floor(route.theirNow + (performance.now() - route.at)) + beginMs
-    const question = await sealQuestion({ type: 'request', to, nonce: randomBytes(nonceBytes), run, until, key, box }, seed)
+    const envelope = await sealQuestion({ type: 'request', to, nonce: randomBytes(nonceBytes), run, until, key, box }, seed)
+    const carry = { to, envelope, timeoutMs: limits.requestTimeoutMs, ...(beyond.length === 0 ? {} : { route: beyond }) }
     try {
-      const answer = await askBridge(bridge, to, question, { signal, maxAnswerBytes, timeoutMs: limits.requestTimeoutMs })
+      const { answer } = await askBridge(bridge, carry, { signal, maxAnswerBytes })
       if (answer.status === 'ticket') throw new Error('the peer gave a ticket')
       return answer.status === 'answered' ? { status: 'answered', text: open(answer.box) } : { status: answer.status }
     } catch (error) {
@@ -181,7 +195,7 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
         const said = await send(to, route, text, options)
         if (said !== undefined && said.status !== 'stale') {
           failed.delete(to)
-          onAnswered(to, route.bridge)
+          onAnswered(to, route.bridge, route.beyond)
           return answerOf(said, options.maxAnswerBytes)
         }
         routes.delete(to)
@@ -200,9 +214,21 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
 }
 
-const refusals = {
+const refusals: Record<Exclude<Carried['status'], 'answered'>, string> = {
   no_link: 'it has no link to the peer in another network',
   unsupported: 'the peer takes nothing from bridges',
   busy: 'it carries too many requests, in all or to the peer',
   unanswered: 'the peer has not answered it',
-} as const
+}
+
+/** A bridge has not carried an envelope, for a reason that it names. */
+class CarryRefused extends Error {
+  readonly status: keyof typeof refusals
+
+  constructor(status: keyof typeof refusals) {
+    super(refusals[status])
+    this.status = status
+  }
+}
+
+const isNoLink = (error: unknown) => error instanceof CarryRefused && error.status === 'no_link'

@@ -1,32 +1,11 @@
-import { encode } from 'cborg'
-import { z } from 'zod'
 import { PeerNotConnected, ProtocolUnsupported } from '../../errors.ts'
-import { bytes } from '../../lib/bytes-schema.ts'
-import { decodeCbor } from '../../lib/cbor.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import { createShares } from '../../lib/shares.ts'
 import type { Limits } from '../../limits.ts'
-import type { HandleOptions, P2PEngine, RequestHandler } from '../engine.ts'
-import { bridgedProtocol } from './protocols.ts'
-
-/**
- * `/peergate/bridge/1.0.0`: a request is CBOR of {to, envelope, timeoutMs}, an answer CBOR of {status} and, when the
- * recipient has answered, its envelope. `no_link`: the recipient is not linked to the bridge in a network that the
- * asker is not linked in. `unsupported`: it takes nothing from bridges. `busy`: too much is being carried, in all or to
- * it. `unanswered`: it has not answered.
- */
-const carrySchema = z.strictObject({ to: z.string().min(1).max(128), envelope: bytes(), timeoutMs: z.int().min(1) })
-export type Carry = z.infer<typeof carrySchema>
-
-const carriedSchema = z.union([
-  z.strictObject({ status: z.literal('answered'), envelope: bytes() }),
-  z.strictObject({ status: z.enum(['no_link', 'unsupported', 'busy', 'unanswered']) }),
-])
-export type Carried = z.infer<typeof carriedSchema>
-
-export const encodeCarry = (carry: Carry): Uint8Array => encode(carry)
-/** @throws Error when the bytes are not an answer of a bridge */
-export const decodeCarried = (raw: Uint8Array): Carried => carriedSchema.parse(decodeCbor(raw))
+import type { ConnectedPeer, HandleOptions, P2PEngine, RequestHandler, RequestOptions } from '../engine.ts'
+import { type Carried, type Carry, decodeCarried, decodeCarry, encodeCarried, encodeCarry } from './carry.ts'
+import { bridgedProtocol, bridgeProtocol } from './protocols.ts'
+import { createSearching } from './searching.ts'
 
 /** Bytes of the largest body that goes through a bridge, beyond `maxMessageBytes`: a batch of direct messages. */
 const batchBytes = 262_144
@@ -49,36 +28,49 @@ export function carryOptions(limits: BridgeLimits): HandleOptions {
 }
 
 /**
- * The work of a bridge: takes an envelope of a peer of one network to a linked peer of another, and the answer back. It
- * reads neither. It never asks another bridge, so nothing goes round.
+ * The work of a bridge: takes an envelope of a peer of one network to a linked peer of another, or to the next bridge
+ * of the route that the asker has named, and the answer back. It reads neither.
  */
 export function createCarrying(
   init: { limits: BridgeLimits },
-  components: { engine: Pick<P2PEngine, 'peers' | 'request'>; onRefused: () => void },
+  components: { engine: Pick<P2PEngine, 'peerId' | 'peers' | 'request'>; onRefused: () => void },
 ): RequestHandler {
   const { limits } = init
   const { engine, onRefused } = components
   const places = createShares({ max: limits.maxBridgedRequests, maxPerHolder: limits.maxRequestsToPeer })
+  const searching = createSearching({ engine, beside, onRefused })
 
-  /** Whether a bridge is the way between them. Peers of one network link to each other, through a relay if need be. */
-  async function isBetween(from: string, to: string): Promise<boolean> {
+  /**
+   * The linked peers of networks that a linked peer is not in: those that a bridge takes its envelopes to. Peers of one
+   * network link to each other, through a relay if need be.
+   */
+  async function beside(from: string): Promise<ConnectedPeer[]> {
     const linked = await engine.peers()
-    const [asker, recipient] = [from, to].map((id) => linked.find(({ peerId }) => peerId === id))
-    if (asker === undefined || recipient === undefined) return false
-    return !recipient.networks.some((network) => asker.networks.includes(network))
+    const asker = linked.find(({ peerId }) => peerId === from)
+    if (asker === undefined) return []
+    return linked.filter(({ networks }) => !networks.some((network) => asker.networks.includes(network)))
   }
 
-  async function carry(from: string, { to, envelope, timeoutMs }: Carry, signal: AbortSignal): Promise<Carried> {
-    if (!(await isBetween(from, to))) return { status: 'no_link' }
+  async function handOn({ to, envelope, timeoutMs, route: [next, ...route] = [] }: Carry, options: RequestOptions): Promise<Carried> {
+    if (next === undefined) return { status: 'answered', envelope: await engine.request(to, bridgedProtocol, envelope, options) }
+    return decodeCarried(await engine.request(next, bridgeProtocol, encodeCarry({ to, envelope, timeoutMs, route }), options))
+  }
+
+  async function carry(from: string, asked: Carry, signal: AbortSignal): Promise<Carried> {
+    const { to, route = [], search } = asked
+    const [next = to] = route
+    if (route.includes(engine.peerId)) return { status: 'no_link' }
+    if (!(await beside(from)).some(({ peerId }) => peerId === next)) {
+      return search === undefined || next !== to ? { status: 'no_link' } : await searching.search(from, { ...asked, search }, signal)
+    }
     using place = places.take(to)
     if (place === undefined) {
       onRefused()
       return { status: 'busy' }
     }
-    using deadline = createDeadline(Math.min(timeoutMs, limits.requestTimeoutMs), [signal])
-    const options = { signal: deadline.signal, maxAnswerBytes: maxCarriedBytes(limits) }
+    using deadline = createDeadline(Math.min(asked.timeoutMs, limits.requestTimeoutMs), [signal])
     try {
-      return { status: 'answered', envelope: await engine.request(to, bridgedProtocol, envelope, options) }
+      return await handOn(asked, { signal: deadline.signal, maxAnswerBytes: maxCarriedBytes(limits) })
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof PeerNotConnected) return { status: 'no_link' }
@@ -86,5 +78,5 @@ export function createCarrying(
     }
   }
 
-  return async ({ from, body, signal }) => encode(await carry(from, carrySchema.parse(decodeCbor(body)), signal))
+  return async ({ from, body, signal }) => encodeCarried(await carry(from, decodeCarry(body), signal))
 }

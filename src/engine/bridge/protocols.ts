@@ -1,6 +1,6 @@
 /**
  * Spoken by bridges only, so that bridges know each other. Peers of one network ask it for what is in the other
- * (carrying.ts).
+ * (carry.ts).
  */
 export const bridgeProtocol = '/peergate/bridge/1.0.0'
 

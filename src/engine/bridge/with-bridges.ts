@@ -34,7 +34,7 @@ export function withBridges(init: WithBridgesInit, components: { engine: P2PEngi
   const onRefused = () => void refused++
   const asking = createAsking(
     { peerId, seed, limits },
-    { engine, onAnswered: (other, via) => void watchers.tell({ type: 'peer:bridged', peerId: other, via }) },
+    { engine, onAnswered: (other, via, beyond) => void watchers.tell({ type: 'peer:bridged', peerId: other, via, beyond }) },
   )
   const answering = createAnswering({ peerId, seed, limits }, { isBlocked: (author) => blocked.has(author), onRefused })
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { DeliveryView } from '../../../src/model/delivery.ts'
 import { type MovingGateway, movingGateway } from '../../fixtures/moving-gateway.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
@@ -47,5 +48,11 @@ test('two networks of one kind, each with a bridge to a third that has no other 
       return (await to.rest.history('topic=orders')).some(({ from: author }) => author === from.peerId)
     }
     await expect.poll(isThere, { timeout: 60_000, interval: 500 }).toBe(true)
+    const sent = await from.rest.call<DeliveryView>('POST', `/v1/peers/${to.peerId}/messages`, { data: `direct from ${from.peerId}` })
+    expect(sent.status).toBe(202)
+    const state = async () => (await from.rest.get<DeliveryView>(`/v1/deliveries/${sent.body.id}`)).state
+    await expect.poll(state, { timeout: 60_000 }).toBe('delivered')
+    expect((await to.rest.history('kind=direct')).map(({ data }) => data)).toContain(`direct from ${from.peerId}`)
   }
+  expect(await here.rest.get(`/v1/peers/${there.peerId}`)).toMatchObject({ path: 'bridge', via: left.peerId })
 })

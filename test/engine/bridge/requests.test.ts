@@ -33,7 +33,7 @@ describe('a request to a peer of the other network', () => {
     expect(text(await ask(here, there, 'hello'))).toBe(`${here.peerId} ${bridge.peerId} hello`)
     expect(text(await ask(there, here, 'hello'))).toBe(`${there.peerId} ${bridge.peerId} hello`)
     expect(events.filter(({ type }) => type === 'peer:bridged')).toEqual([
-      { type: 'peer:bridged', peerId: there.peerId, via: bridge.peerId },
+      { type: 'peer:bridged', peerId: there.peerId, via: bridge.peerId, beyond: [] },
     ])
     const bytes = new Uint8Array(900_000).fill(7)
     await there.handle(protocol, async ({ body }) => body, handled)

@@ -4,6 +4,8 @@ const requests = ['test/engine/bridge/requests.test.ts']
 const hostile = ['test/engine/bridge/hostile-bridge.test.ts']
 const gateways = ['test/engine/bridge/gateways.test.ts']
 const limits = ['test/engine/bridge/limits.test.ts']
+const several = ['test/engine/bridge/several-bridges.test.ts']
+const searching = ['test/engine/bridge/searching.test.ts']
 
 /** Requests through a bridge: what makes them safe from it, and what bounds them. */
 export const bridgedRequests = [
@@ -74,7 +76,36 @@ export const bridgedRequests = [
     ['one peer may have all places', ', maxPerHolder: limits.maxRequestsToPeer', ''],
   ]),
   ...breaks('src/engine/bridge/carrying.ts', requests, [
-    ['a bridge carries within a network', 'return !recipient.networks.some((network) => asker.networks.includes(network))', 'return true'],
+    [
+      'a bridge carries within a network',
+      'linked.filter(({ networks }) => !networks.some((network) => asker.networks.includes(network)))',
+      'linked',
+    ],
+  ]),
+  ...breaks('src/engine/bridge/carrying.ts', several, [
+    ['a route may lead back', 'if (route.includes(engine.peerId)) return', 'if (to === "") return'],
+  ]),
+  ...breaks('src/engine/bridge/carry.ts', several, [
+    ['a route may name a bridge twice', '.refine((route) => new Set(route).size === route.length)', ''],
+    ['a route has any length', '.max(maxBridgesOnWay - 1)\n  .refine', '.max(1_000)\n  .refine'],
+  ]),
+  ...breaks('src/engine/bridge/asking.ts', several, [
+    ['a request goes where the first bridge likes', '{ route: beyond }', '{ search: newSearch() }'],
+    ['bridges without a link are not asked further', 'const far = await findThrough(unlinked,', 'const far = await findThrough([],'],
+  ]),
+  ...breaks('src/engine/bridge/searching.ts', searching, [
+    ['a search goes round', 'known.has(key) || ', ''],
+    ['all searches are known for good', 'new BoundedMap<string, undefined>({ max: maxKnown })', 'new Map<string, undefined>()'],
+    ['any number is in progress', 'using place = places.take(from)', 'using place = places.hold(from, 1)'],
+    ['requests are searched for', "question?.type === 'ticket' && question.to === to", 'question?.to === to'],
+    ['any ticket will do', 'question.to === to', 'question.to !== ""'],
+    ['all bridges are asked', 'others.slice(0, maxBridges)', 'others'],
+    ['bridges go on when the ticket is there', 'enough.abort()\n', ''],
+    ['a search goes as far as it likes', 'hops: hops - 1', 'hops'],
+    ['a search takes as long as it likes', 'Math.min(timeoutMs, searchMs) - hopMs', 'timeoutMs - hopMs'],
+    ['a way may be too long', 'beyond.length <= (carry.search?.hops ?? 0) && ', ''],
+    ['a way may go round', '!beyond.includes(bridge) && ', ''],
+    ['a way may lead back', ' && !beyond.includes(engine.peerId)', ''],
   ]),
   ...breaks('src/engine/bridge/asking.ts', hostile, [
     ['a bridge that has failed is asked again first', 'failed.set(to, bridge)', ''],
@@ -83,7 +114,7 @@ export const bridgedRequests = [
   ]),
   ...breaks('src/engine/bridge/asking.ts', requests, [
     ['a stale ticket is the end', 'const maxAttempts = 2', 'const maxAttempts = 1'],
-    ['nobody hears of the way', 'onAnswered(to, route.bridge)\n', ''],
+    ['nobody hears of the way', 'onAnswered(to, route.bridge, route.beyond)\n', ''],
   ]),
   ...breaks('src/engine/bridge/asking.ts', limits, [
     ['any number of requests is at one bridge', 'createSemaphores({ max: limits.maxRequestsToPeer,', 'createSemaphores({ max: 1_000_000,'],

@@ -124,3 +124,11 @@ const takenCodes = ['EADDRINUSE', 'EADDRNOTAVAIL']
 export function isPortTaken(error: unknown): boolean {
   return error instanceof Error && 'code' in error && takenCodes.includes(String(error.code))
 }
+
+/**
+ * Whether a dial may have failed because the peer dialled this node from its listening port at the same moment. The two
+ * dials are then one connection, on which both ends begin the handshake.
+ */
+export function mayHaveCrossed(error: unknown): boolean {
+  return error instanceof Error && error.name === 'EncryptionFailedError'
+}

@@ -3,7 +3,7 @@ import { type TCPComponents, type TCPDialOptions, type TCPOptions, tcp } from '@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
-import { isPortTaken, type OwnPort } from './own-port.ts'
+import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
 
 export interface TcpTransportComponents {
   gate: DialGate
@@ -52,7 +52,8 @@ export function tcpTransport(
         onFromOwnPort?.(connection)
         return connection
       } catch (error) {
-        if (isPunch || !isPortTaken(error)) throw error
+        if (isPunch || !(isPortTaken(error) || mayHaveCrossed(error))) throw error
+        options.signal.throwIfAborted()
         return await dial.call(transport, atIp(target), abortingUntilConnected(options))
       }
     }

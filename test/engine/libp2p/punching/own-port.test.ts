@@ -24,7 +24,7 @@ const openGate: DialGate = {
 type Dialled = Connection & { socket: MultiaddrConnection }
 
 /** A transport that listens, and dials from where it listens, also on loopback. */
-async function listening(host = '/ip4/0.0.0.0', needsHoles = true) {
+async function listening(host = '/ip4/0.0.0.0', needsHoles = true, failures: Error[] = []) {
   const ownPort = await createOwnPort()
   if (ownPort === undefined) throw new Error('this system has no SO_REUSEPORT')
   const fromOwnPort: Connection[] = []
@@ -33,7 +33,12 @@ async function listening(host = '/ip4/0.0.0.0', needsHoles = true) {
     {},
     { gate: openGate, ownPort: onLoopback, needsHoles: () => needsHoles, onFromOwnPort: (one) => fromOwnPort.push(one) },
   )({ logger })
-  const upgradeOutbound = async (socket: MultiaddrConnection) => Object.assign(Object.create(null), { socket })
+  const upgradeOutbound = async (socket: MultiaddrConnection) => {
+    const failure = failures.shift()
+    if (failure === undefined) return Object.assign(Object.create(null), { socket })
+    socket.abort(failure)
+    throw failure
+  }
   const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound })
   const listener = transport.createListener({ upgrader })
   await listener.listen(multiaddr(`${host}/tcp/0`))
@@ -73,6 +78,16 @@ test.each([
   await expect.poll(() => clients).toEqual([port, expect.not.toBeOneOf([port])])
   expect(fromOwnPort).toHaveLength(1)
   expect(first.socket.direction).toBe('outbound')
+})
+
+test('a dial that may have crossed one of the peer is made again from another port, and no other failure is', async () => {
+  const crossed = () => Object.assign(new Error('both began'), { name: 'EncryptionFailedError' })
+  const { dial, port } = await listening('/ip4/0.0.0.0', true, [crossed(), crossed(), crossed(), new Error('denied')])
+  const { address, clients } = await server()
+  await expect(dial(address)).rejects.toThrow('both began')
+  await expect(dial(address, { initiator: true })).rejects.toThrow('both began')
+  await expect(dial(address)).rejects.toThrow('denied')
+  await expect.poll(() => clients).toEqual([port, expect.not.toBeOneOf([port]), port, port])
 })
 
 test('of a node that can be dialled only dials that punch holes leave from the listening port', async () => {

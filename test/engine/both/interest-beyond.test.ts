@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { encode } from 'cborg'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { interestProtocol } from '../../../src/engine/both/interest-beyond.ts'
@@ -111,6 +112,23 @@ describe('a question of a stranger', () => {
     expect(await ask(question)).toEqual({ wanted: [1] })
     expect(await ask(question)).toEqual({ wanted: [] })
     expect(await ask({ ...question, id: Buffer.alloc(8, 2) })).toEqual({ wanted: [1] })
+  })
+
+  test('is known until 4,096 topics of others have been asked for', async () => {
+    const ask = await askedBridge()
+    const same = { ...question, topics: ['orders'] }
+    /** A question at a time, of as many topics as it has. */
+    async function others(count: number): Promise<void> {
+      for (let left = count; left > 0; left -= 256) {
+        const topics = Array.from({ length: Math.min(left, 256) }, (_, index) => `other-${index}`)
+        await ask({ id: randomBytes(8), hops: 0, topics })
+      }
+    }
+    expect(await ask(same)).toEqual({ wanted: [0] })
+    await others(4_095)
+    expect(await ask(same)).toEqual({ wanted: [] })
+    await others(4_096)
+    expect(await ask(same)).toEqual({ wanted: [0] })
   })
 
   test.each([

@@ -1,11 +1,20 @@
 # syntax=docker/dockerfile:1
 
-# Node runs the TypeScript as it is: there is nothing to build, only packages to fetch.
+# Node runs the TypeScript as it is: only the console for browsers is built.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # The Node that comes along as a package is for machines without one.
 RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node node_modules/.bin/node
+
+FROM node:24-bookworm-slim AS console
+WORKDIR /app
+COPY package.json package-lock.json .npmrc tsconfig.json ./
+RUN npm ci --ignore-scripts
+COPY scripts/build-console.ts ./scripts/
+COPY clients/typescript/src ./clients/typescript/src
+COPY console ./console
+RUN node scripts/build-console.ts
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
@@ -14,6 +23,7 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json ./
+COPY --from=console /app/dist/console ./dist/console
 COPY prisma ./prisma
 COPY src ./src
 # `peergate follow` and others use it.

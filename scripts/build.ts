@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join, sep } from 'node:path'
 import { type Plugin, rolldown } from 'rolldown'
 import { isolatedDeclaration } from 'rolldown/experimental'
+import { buildConsole } from './build-console.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -53,6 +54,7 @@ export async function build(directory: string): Promise<void> {
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
   await writeFile(join(directory, 'licenses.txt'), await licensesOf(modules))
   await writeFile(join(directory, 'index.d.ts'), await declarations())
+  await buildConsole()
 }
 
 /** The licenses of the packages that modules come from, as these ask for wherever a copy of them is. */

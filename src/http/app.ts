@@ -37,6 +37,7 @@ import { refuseTheRest } from './not-found.ts'
 import { type DocumentedRoute, withZod } from './operation.ts'
 import { countRequestBytes } from './request-bytes.ts'
 import { auditRoutes } from './routes/audit.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { dhtRoutes } from './routes/dht.ts'
 import { type Documents, documentRoutes } from './routes/documents.ts'
@@ -109,7 +110,7 @@ const lateClientsCheckMs = 1_000
  */
 const keepAliveTimeoutMs = 72_000
 
-/** Default headers of every response. No response is a page, and no other site can embed one. */
+/** Default headers of every response. Only pages loosen the policy, and no other site can embed one. */
 const safeHeaders = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -222,6 +223,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   logLevelRoutes(zodApp, components)
   let documents: Promise<Documents> | undefined
   documentRoutes(zodApp, { documents: () => (documents ??= makeDocuments(routes)) })
+  consoleRoutes(zodApp)
   checkContract()
   refuseTheRest(app, routes)
   await app.ready()

@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.ts'
 import { type DocumentedRoute, documentedRoute, type RouteDeclaration } from './operation.ts'
 import { auditContract } from './routes/audit.ts'
+import { consoleContract } from './routes/console.ts'
 import { deliveryContract } from './routes/deliveries.ts'
 import { dhtContract } from './routes/dht.ts'
 import { documentContract } from './routes/documents.ts'
@@ -47,6 +48,7 @@ export function createContract(init: ContractInit) {
     metrics: metricContract({ isPublic: init.metricsPublic === true }),
     logLevel: logLevelContract,
     documents: documentContract,
+    console: consoleContract,
   }
 }
 

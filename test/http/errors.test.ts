@@ -24,7 +24,7 @@ test('is a problem document that names its kind and the request', async () => {
   })
 })
 
-test.each(['/', '/v1', '/v1/', '/v1/nothing', '/v1/topics/a/b', '/V1/node', '/v1/node/', '/v1//node', '//v1/node'])(
+test.each(['/console', '/v1', '/v1/', '/v1/nothing', '/v1/topics/a/b', '/V1/node', '/v1/node/', '/v1//node', '//v1/node'])(
   'does not find %s',
   async (path) => {
     const { call } = await appForTest()

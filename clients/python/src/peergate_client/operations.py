@@ -919,3 +919,15 @@ def get_explorer_file(
 ) -> Operation[bytes]:
     """Get a file of the API explorer"""
     return Operation("GET", "/docs/{file}", "bytes", path={"file": file})
+
+
+def get_console() -> Operation[str]:
+    """Open the console"""
+    return Operation("GET", "/", "text")
+
+
+def get_console_file(
+    file: Literal["console.js", "console.css"],
+) -> Operation[bytes]:
+    """Get a file of the console"""
+    return Operation("GET", "/console/{file}", "bytes", path={"file": file})

@@ -234,11 +234,17 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       await count(peerId, historyStepBytes + page.items.length * (historyRowBytes + historyNameBytes), signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
       const missing = inOrder(candidates.filter(({ id }) => unknown.delete(id)))
-      using _expected = ingest.order.expect(missing.map(({ id }) => id))
+      const ids = missing.map(({ id }) => id)
+      using _expected = ingest.order.expect(ids, peerId)
+      const given = new Set<string>()
       for (const batch of batches(missing)) {
         const [named, bytes] = [new Set(batch.map(({ topic }) => topic)), batch.reduce((sum, item) => sum + item.bytes, 0)]
-        await fetch(peerId, { expected: batch, topics: [...named], bytes }, signal)
+        for (const id of await fetch(peerId, { expected: batch, topics: [...named], bytes }, signal)) given.add(id)
       }
+      ingest.order.missed(
+        ids.filter((id) => !given.has(id)),
+        peerId,
+      )
       return page
     },
   }

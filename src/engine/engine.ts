@@ -283,10 +283,12 @@ export type EngineEvent =
   /** A peer that is behind may have room again. */
   | { type: 'peer:room'; peerId: string }
   /**
-   * Peers have announced these messages of subscribed topics, which have not come. The engine asks for them; it does not
-   * tell when none of the peers sends them after all.
+   * A peer has announced these messages of subscribed topics, which have not come. The engine asks for them. It need not
+   * tell of other peers that announce them too.
    */
-  | { type: 'message:announced'; ids: string[] }
+  | { type: 'message:announced'; peerId: string; ids: string[] }
+  /** Neither this peer nor others that were asked have sent these messages that it had announced; it is not asked again. */
+  | { type: 'message:missed'; peerId: string; ids: string[] }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }
   /** A peer that is not linked has answered a request through a linked bridge, and through those beyond it, if any. */

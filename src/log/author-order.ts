@@ -1,8 +1,9 @@
-import { BoundedMap } from '../lib/bounded-map.ts'
 import { createShares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceNumber, sequenceOf } from '../model/signed-message.ts'
 import type { LogStore } from '../store/log-store.ts'
+import { createAnnouncers } from './announcers.ts'
+import { type Expected, type ExpectedOf, lookUp, placeOf } from './expected.ts'
 
 /**
  * Keeps the messages of an author in the order of their sequence numbers on their way into the log. A message waits
@@ -12,10 +13,12 @@ import type { LogStore } from '../store/log-store.ts'
  */
 export interface AuthorOrder {
   /**
-   * Peers say that they have these messages. Later ones of their authors wait for those that are not here, until the
-   * result is disposed of, or for twice `orderWaitMs`.
+   * A peer says that it has these messages. Later ones of their authors wait for those that are not here, until the
+   * result is disposed of, or for twice `orderWaitMs`. It does not count beyond the peer's share (announcers.ts).
    */
-  expect(ids: readonly string[]): Disposable
+  expect(ids: readonly string[], by: string): Disposable
+  /** The peer was asked for these messages and has not sent them: they are expected of it no longer. */
+  missed(ids: readonly string[], by: string): void
   /** Live messages wait until the result is disposed of, or for twice `orderWaitMs`, each for `orderWaitMs` at most. */
   holdLive(): Disposable
   /**
@@ -34,17 +37,8 @@ export interface AuthorOrder {
 
 export type AuthorOrderLimits = Pick<Limits, 'orderWaitMs' | 'maxOrderBytes'>
 
-/** Expected messages at most, about 150 bytes each: several pages of history. Beyond them the first are forgotten. */
-const maxExpected = 20_000
-/** Ids that are looked up at once: a part of a millisecond. */
-const lookedUpAtOnce = 200
-interface Expected {
-  readonly author: string
-  readonly sequence: bigint
-  readonly until: number
-  /** Whether it was looked up in the log, which may have it though the peer's link does not know. */
-  isLookedUp: boolean
-}
+/** Peers of which one message is expected. */
+const maxBy = 8
 
 interface Held {
   readonly sequence: bigint
@@ -56,14 +50,9 @@ interface Held {
   letGo(): void
 }
 
-interface Author {
-  /** By rising sequence number. */
-  readonly expected: Expected[]
+interface Author extends ExpectedOf {
   readonly held: Held[]
-  /** How many of the expected were not looked up yet. */
-  toLookUp: number
   timer?: NodeJS.Timeout | undefined
-  isLookingUp: boolean
 }
 
 /** Memory cost of a message in addition to its data, in bytes. */
@@ -76,7 +65,8 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   const { log } = components
   const authors = new Map<string, Author>()
   /** By id. */
-  const expected = new BoundedMap<string, Expected>({ max: maxExpected, onEvicted: evicted })
+  const expected = new Map<string, Expected>()
+  const announcers = createAnnouncers()
   const holds = new Set<Disposable>()
   let stopped = false
   const bytes = createShares({ max: maxOrderBytes })
@@ -93,12 +83,8 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     if (authors.get(name) === author) authors.delete(name)
   }
 
-  function evicted(_: string, entry: Expected): void {
-    removeExpected(entry)
-    reviewNamed(entry.author)
-  }
-
-  function removeExpected({ author: name, sequence }: Expected): void {
+  function removeExpected({ author: name, sequence, place }: Expected): void {
+    place[Symbol.dispose]()
     const author = authors.get(name)
     if (author === undefined) return
     const at = placeOf(author.expected, sequence)
@@ -117,12 +103,25 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       removeExpected(entry)
       touched.add(entry.author)
     }
-    for (const name of touched) reviewNamed(name)
+    for (const name of touched) {
+      const author = authors.get(name)
+      if (author !== undefined) review(name, author)
+    }
   }
 
-  function reviewNamed(name: string): void {
-    const author = authors.get(name)
-    if (author !== undefined) review(name, author)
+  /** These messages are expected of the peer no longer, and not at all if of no other. */
+  function withdraw(ids: readonly string[], by: string): void {
+    settle(
+      ids.filter((id) => {
+        const entry = expected.get(id)
+        return entry?.by.delete(by) === true && entry.by.size === 0
+      }),
+    )
+  }
+
+  /** Whether a message that has come waits for this one. */
+  function delays({ author, sequence }: Expected): boolean {
+    return (authors.get(author)?.held.at(-1)?.sequence ?? sequence) > sequence
   }
 
   /** All are expected for the same time, so the first ends first. */
@@ -155,6 +154,9 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   function review(name: string, author: Author): void {
     const now = performance.now()
     const last = author.held.findLastIndex((held) => held.until <= now || !isEarly(name, author, held))
+    const [missing] = author.expected
+    const inVain = missing !== undefined && author.held.some(({ until, sequence }) => until <= now && sequence > missing.sequence)
+    if (inVain) for (const peerId of missing.by) announcers.failed(peerId)
     for (const held of author.held.splice(0, last + 1)) held.letGo()
     if (author.held.length > 0) watch(name, author)
     else forgetIdle(name, author)
@@ -170,28 +172,6 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     }
     clearTimeout(author.timer)
     author.timer = setTimeout(onEnd, Math.max(0, end - performance.now()) + 1)
-  }
-
-  /** Asks the log for the expected messages that somebody waits for. */
-  async function lookUp(name: string, author: Author): Promise<void> {
-    if (author.isLookingUp || author.toLookUp === 0) return
-    author.isLookingUp = true
-    try {
-      for (;;) {
-        const last = author.held.at(-1)?.sequence ?? 0n
-        const asked = author.expected.filter(({ isLookedUp, sequence }) => !isLookedUp && sequence < last).slice(0, lookedUpAtOnce)
-        if (asked.length === 0) return
-        for (const entry of asked) entry.isLookedUp = true
-        author.toLookUp -= asked.length
-        const ids = asked.map(({ sequence }) => `${name}.${sequence}`)
-        const unknown = new Set(await log.unknown(ids))
-        settle(ids.filter((id) => !unknown.has(id)))
-      }
-    } catch {
-      // The wait has an end of its own.
-    } finally {
-      author.isLookingUp = false
-    }
   }
 
   /**
@@ -217,7 +197,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     // It is here, so later ones need not wait for it, but only for what it waits for.
     settle([messageId(name, sequence)])
     if (author.held.length > 0) watch(name, author)
-    void lookUp(name, author)
+    void lookUp(name, author, { log, last: () => author.held.at(-1)?.sequence ?? 0n, found: settle })
     return promise
   }
 
@@ -226,29 +206,39 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     forgetIdle(name, author)
   }
 
+  function isHeld(name: string, sequence: bigint): boolean {
+    const held = authors.get(name)?.held ?? []
+    return held[placeOf(held, sequence)]?.sequence === sequence
+  }
+
   function reviewAll(): void {
     for (const [name, author] of [...authors]) review(name, author)
   }
 
   return {
-    expect(ids) {
+    expect(ids, by) {
       expire()
       const until = performance.now() + 2 * orderWaitMs
-      const added: string[] = []
       for (const id of ids) {
-        const name = authorOf(id)
-        const sequence = sequenceOf(id)
-        if (expected.has(id) || sequence >= firstDrawn) continue
+        const [name, sequence] = [authorOf(id), sequenceOf(id)]
+        const known = expected.get(id)
+        if (known !== undefined && known.by.size < maxBy && announcers.trusts(by)) known.by.add(by)
+        // What is held is here, and waits itself.
+        if (known !== undefined || sequence >= firstDrawn || isHeld(name, sequence)) continue
+        const place = announcers.place(by, name)
+        if (place === undefined) continue
         const author = authorNamed(name)
-        // It is here, and waits itself.
-        if (author.held[placeOf(author.held, sequence)]?.sequence === sequence) continue
-        const entry = { author: name, sequence, until, isLookedUp: false }
+        const entry = { author: name, sequence, until, by: new Set([by]), place, isLookedUp: false }
         author.expected.splice(placeOf(author.expected, sequence), 0, entry)
         author.toLookUp++
         expected.set(id, entry)
-        added.push(id)
       }
-      return { [Symbol.dispose]: () => settle(added) }
+      return { [Symbol.dispose]: () => withdraw(ids, by) }
+    },
+    missed(ids, by) {
+      const entries = ids.flatMap((id) => expected.get(id) ?? [])
+      if (entries.some((entry) => entry.by.has(by) && delays(entry))) announcers.failed(by)
+      withdraw(ids, by)
     },
     holdLive() {
       const held: Disposable = {
@@ -283,15 +273,4 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       for (const [name, author] of [...authors]) giveUp(name, author)
     },
   }
-}
-
-/** The index of the first element whose sequence number is not below one. */
-function placeOf(list: ReadonlyArray<{ sequence: bigint }>, sequence: bigint): number {
-  let [from, to] = [0, list.length]
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if ((list[middle]?.sequence ?? sequence) < sequence) from = middle + 1
-    else to = middle
-  }
-  return from
 }

@@ -45,7 +45,7 @@ export interface Ingest {
   takeDirect(messages: NewMessage[]): Promise<Array<Pick<AppendEntry, 'known'>> | undefined>
   takePast: PastIntake['take']
   /** What catch-up knows of messages that are missing. */
-  readonly order: Pick<AuthorOrder, 'expect' | 'holdLive'>
+  readonly order: Pick<AuthorOrder, 'expect' | 'missed' | 'holdLive'>
   /** Checks that there is any room for this client. @throws Overloaded, Draining */
   checkRoom(client: string): void
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
@@ -226,7 +226,8 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       startedAt = age()
       await outbound.start()
       unlisten = engine.listen((event) => {
-        if (event.type === 'message:announced') order.expect(event.ids)
+        if (event.type === 'message:announced') order.expect(event.ids, event.peerId)
+        if (event.type === 'message:missed') order.missed(event.ids, event.peerId)
       })
       engine.receive({ onMessage: receive, room: (from) => inbox.room(authorKey({ from })) })
       running = appender.run()

@@ -155,6 +155,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
       case 'peer:left':
       case 'peer:room':
       case 'message:announced':
+      case 'message:missed':
       case 'topic:subscribe':
       case 'topic:unsubscribe':
       case 'topic:bridged':

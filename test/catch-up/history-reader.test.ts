@@ -53,6 +53,7 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
   const clock = { now: begin }
   const taken: PastMessage[] = []
   const asked: HistoryRequest[] = []
+  const missed: string[] = []
   const parts = createHistoryReader(
     { limits: { ...defaultLimits, ...limits } },
     {
@@ -73,7 +74,11 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
       },
       log: { unknown: async (ids) => ids.filter((id) => !known.includes(id)) },
       ingest: {
-        order: { expect: () => ({ [Symbol.dispose]: () => undefined }), holdLive: () => ({ [Symbol.dispose]: () => undefined }) },
+        order: {
+          expect: () => ({ [Symbol.dispose]: () => undefined }),
+          missed: (ids) => void missed.push(...ids),
+          holdLive: () => ({ [Symbol.dispose]: () => undefined }),
+        },
         async takePast(past) {
           if (outcome === null) return undefined
           taken.push(...past)
@@ -91,7 +96,7 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
     parts.fetchMissing({ peerId: 'peer', topics: new Set(topics), missing }, { signal })
   const texts = () => taken.map(({ message }) => Buffer.from(message.data).toString())
   const gets = () => asked.flatMap((request) => (request.type === 'get' ? [request.ids] : []))
-  return { read, fetchMissing, taken, texts, gets, asked }
+  return { read, fetchMissing, taken, texts, gets, asked, missed }
 }
 
 test('what is older than is kept here is not taken, whatever the peer offers', async () => {
@@ -196,6 +201,16 @@ test('a peer that is busy says when it is to be asked again, and is believed', a
 test('a page whose messages could not be stored is to be read again', async () => {
   const offered = sign()
   await expect(reader({ list: [entry(offered)], messages: [offered] }, { outcome: null }).read()).rejects.toThrow(NoRoom)
+})
+
+test('what the peer has listed and not sent is told of, and nothing when it may still come', async () => {
+  const [one, other] = [sign('one'), sign('other')]
+  const { read, missed } = reader({ list: [entry(one), entry(other)], messages: [one] })
+  await read()
+  expect(missed).toEqual([messageId(other.from, other.sequence)])
+  const full = reader({ list: [entry(one), entry(other)], messages: [one] }, { outcome: null })
+  await expect(full.read()).rejects.toThrow()
+  expect(full.missed).toEqual([])
 })
 
 test('a request for messages names their topics, and for damaged ones of unknown topics as many joined topics as it may', async () => {

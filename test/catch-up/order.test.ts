@@ -117,7 +117,7 @@ test('at a stop, live and fetched messages that wait for others are stored, and 
   await author.send([fetched])
   await expect.poll(() => stored(here)).toEqual(['fetched'])
   await here.rest.publish('orders', 'of another author')
-  void notices.tell({ type: 'message:announced', ids: [messageId(missing.from, missing.sequence)] })
+  void notices.tell({ type: 'message:announced', peerId: author.peerId, ids: [messageId(missing.from, missing.sequence)] })
   await linkParties(there, here)
   // Both are fetched together, and only the one that waits for nothing is stored.
   await expect.poll(() => stored(there)).toEqual(['of another author'])

@@ -43,7 +43,7 @@ function messageOf(id: string, bytes: number): SignedMessage {
 test('a message waits for nothing while no earlier one of its author is known to be missing', () => {
   const { order } = createOrder()
   expect(order.turn(messageOf('a.2', 10), performance.now())).toBeUndefined()
-  order.expect(['a.3', 'b.1'])
+  order.expect(['a.3', 'b.1'], 'peer')
   expect(order.turn(messageOf('a.2', 10), performance.now())).toBeUndefined()
   expect(order.turn(messageOf('a.3', 10), performance.now())).toBeUndefined()
   order.settled(['a.3'])
@@ -52,7 +52,7 @@ test('a message waits for nothing while no earlier one of its author is known to
 
 test('later messages of an author wait for an announced one, and come after it in order', async () => {
   const { order, gone, come, pass } = createOrder()
-  order.expect(['a.1', 'a.2'])
+  order.expect(['a.1', 'a.2'], 'peer')
   come('a.4', 'a.2', 'a.3', 'b.9')
   await pass(0)
   expect(gone).toEqual(['b.9'])
@@ -66,7 +66,7 @@ test('later messages of an author wait for an announced one, and come after it i
 
 test('orderWaitMs: a message that nobody sends after all delays each later one for no longer', async () => {
   const { order, gone, come, pass } = createOrder()
-  order.expect(['a.1'])
+  order.expect(['a.1'], 'peer')
   come('a.2')
   await pass(orderWaitMs / 2)
   come('a.3')
@@ -85,7 +85,7 @@ test('orderWaitMs: a message that nobody sends after all delays each later one f
 
 test('an announced message that the log has delays none', async () => {
   const { order, gone, come, pass } = createOrder({ logged: ['a.1', 'a.2'] })
-  order.expect(['a.1', 'a.2', 'a.3'])
+  order.expect(['a.1', 'a.2', 'a.3'], 'peer')
   come('a.5')
   await pass(0)
   expect(gone).toEqual([])
@@ -97,7 +97,7 @@ test('an announced message that the log has delays none', async () => {
 test('held live messages come in order of their authors when the hold ends, and after some time by themselves', async () => {
   const { order, gone, come, comePast, pass } = createOrder()
   const hold = order.holdLive()
-  order.expect(['c.1'])
+  order.expect(['c.1'], 'peer')
   come('a.3', 'b.2', 'a.2')
   await comePast('a.1', 'b.1')
   expect(gone).toEqual(['a.1', 'b.1'])
@@ -136,17 +136,111 @@ test('maxOrderBytes: an author beyond its share waits no longer, and beyond the 
   expect(gone).toEqual(['a.1', 'a.2', 'a.3', 'b.1', 'c.1', 'd.1', 'e.1', 'f.1', 'g.1', 'h.1'])
 })
 
-test('of too many expected messages the first are no longer expected', async () => {
+const named = (author: string, count: number) => Array.from({ length: count }, (_, number) => `${author}.${number}`)
+
+test('one peer makes no more expected than its share, a quarter, while others make any', async () => {
   const { order, gone, come, pass } = createOrder()
-  order.expect(['a.1', ...Array.from({ length: 20_000 }, (_, number) => `b.${number}`)])
-  come('a.2', 'b.20001')
+  order.expect(['a.1'], 'other')
+  order.expect(named('b', 3_000), 'liar')
+  order.expect(named('c', 2_001), 'liar')
+  come('c.2001')
+  await pass(0)
+  expect(gone).toEqual([])
+  order.settled(named('c', 2_000))
+  await pass(0)
+  expect(gone).toEqual(['c.2001'])
+})
+
+test('of one author no more than half of what may be expected is, while any of others is', async () => {
+  const { order, gone, come, pass } = createOrder()
+  order.expect(['b.1'], 'other')
+  for (const peer of ['one', 'two', 'three'])
+    order.expect(named('a', 10_001).slice(peer === 'one' ? 0 : peer === 'two' ? 5_000 : 10_000), peer)
+  order.settled(named('a', 10_000))
+  come('a.10001')
+  await pass(0)
+  expect(gone).toEqual(['a.10001'])
+})
+
+test('no more than 20,000 messages are expected in all', async () => {
+  const { order, gone, come, pass } = createOrder()
+  for (const author of ['a', 'b', 'c', 'd']) order.expect(named(author, 5_000), author)
+  order.expect(['e.1'], 'e')
+  come('a.5000', 'e.2')
+  await pass(0)
+  expect(gone).toEqual(['e.2'])
+})
+
+test('what a peer was asked for and has not sent is waited for no longer, unless another has announced it', async () => {
+  const { order, gone, come, pass } = createOrder()
+  order.expect(['a.1', 'b.1'], 'one')
+  order.expect(['b.1'], 'two')
+  come('a.2', 'b.2')
+  order.missed(['a.1', 'b.1'], 'one')
   await pass(0)
   expect(gone).toEqual(['a.2'])
+  order.missed(['b.1'], 'two')
+  await pass(0)
+  expect(gone).toEqual(['a.2', 'b.2'])
+})
+
+test('a peer that let others wait in vain five times within ten minutes delays nobody until the first is that long ago', async () => {
+  const { order, gone, come, pass } = createOrder()
+  for (const number of [1, 3, 5, 7]) {
+    order.expect([`a.${number}`], 'liar')
+    come(`a.${number + 1}`)
+    order.missed([`a.${number}`], 'liar')
+    await pass(1_000)
+  }
+  order.expect(['a.9'], 'liar')
+  come('a.10')
+  await pass(orderWaitMs - 1)
+  expect(gone).toEqual(['a.2', 'a.4', 'a.6', 'a.8'])
+  await pass(1_000)
+  order.expect(['b.1'], 'liar')
+  come('b.2')
+  await pass(0)
+  expect(gone.slice(4)).toEqual(['a.10', 'b.2'])
+  order.expect(['b.3'], 'other')
+  order.expect(['b.3'], 'liar')
+  come('b.4')
+  order.missed(['b.3'], 'other')
+  await pass(0)
+  expect(gone.slice(6)).toEqual(['b.4'])
+  await pass(600_000)
+  order.expect(['b.5'], 'liar')
+  come('b.6')
+  await pass(0)
+  expect(gone.slice(7)).toEqual([])
+})
+
+test('what nobody waited for, and what came in time, counts against no peer; many of one moment count once', async () => {
+  const { order, gone, come, pass } = createOrder()
+  for (let number = 1; number < 20; number += 2) {
+    order.expect([`a.${number}`, `b.${number}`], 'peer')
+    come(`b.${number + 1}`)
+    order.settled([`b.${number}`])
+    order.missed([`a.${number}`], 'peer')
+    await pass(1_000)
+  }
+  const many = Array.from({ length: 10 }, (_, number) => `c${number}`)
+  order.expect(
+    many.map((author) => `${author}.1`),
+    'peer',
+  )
+  come(...many.map((author) => `${author}.2`))
+  for (const author of many) order.missed([`${author}.1`], 'peer')
+  await pass(0)
+  expect(gone).toHaveLength(20)
+  order.expect(['d.1'], 'peer')
+  come('d.2')
+  await pass(0)
+  expect(gone).toHaveLength(20)
 })
 
 test('numbers that js-libp2p draws give no order', async () => {
   const { order, gone, come, pass } = createOrder()
-  order.expect([`a.${firstDrawn}`])
+  order.expect([`a.${firstDrawn}`], 'peer')
   const hold = order.holdLive()
   come(`a.${firstDrawn + 2n}`, `a.${firstDrawn + 1n}`)
   await pass(0)
@@ -156,8 +250,8 @@ test('numbers that js-libp2p draws give no order', async () => {
 
 test('fetched messages wait for those of other peers, not for each other', async () => {
   const { order, gone, comePast, pass } = createOrder()
-  using _one = order.expect(['a.1', 'a.2'])
-  const two = order.expect(['a.3', 'b.1'])
+  using _one = order.expect(['a.1', 'a.2'], 'peer')
+  const two = order.expect(['a.3', 'b.1'], 'peer')
   void comePast('a.3', 'a.4')
   void comePast('b.1', 'b.2')
   await pass(0)
@@ -171,7 +265,7 @@ test('fetched messages wait for those of other peers, not for each other', async
 
 test('what a peer has listed and does not send is waited for until it is known', async () => {
   const { order, gone, come, pass } = createOrder()
-  const listed = order.expect(['a.1'])
+  const listed = order.expect(['a.1'], 'peer')
   come('a.2')
   await pass(0)
   expect(gone).toEqual([])
@@ -182,7 +276,7 @@ test('what a peer has listed and does not send is waited for until it is known',
 
 test('at the end everything goes', async () => {
   const { order, gone, come, pass } = createOrder()
-  order.expect(['a.1'])
+  order.expect(['a.1'], 'peer')
   come('a.3', 'a.2')
   order.stop()
   await pass(0)

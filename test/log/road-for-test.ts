@@ -147,7 +147,7 @@ export async function hearing(setup: Setup = {}) {
     ...road,
     /** The neighbours of the engine announce messages. */
     announce(...messages: SignedMessage[]) {
-      void notices.tell({ type: 'message:announced', ids: messages.map(({ from, sequence }) => messageId(from, sequence)) })
+      void notices.tell({ type: 'message:announced', peerId: 'peer', ids: messages.map(({ from, sequence }) => messageId(from, sequence)) })
     },
     /** Whether the engine is to read more of the author. */
     hasRoom: (peerId: string) => inbound?.room?.(peerId) === undefined,

@@ -182,7 +182,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           if (isTaken) links.get(from)?.charge(-priceOf(frameTypes.message))
           return isTaken
         },
-        onAnnounced: (ids) => emit({ type: 'message:announced', ids }),
+        onAnnounced: (other, ids) => emit({ type: 'message:announced', peerId: other, ids }),
+        onMissed: (other, ids) => emit({ type: 'message:missed', peerId: other, ids }),
         onSubscription: (other, topic, subscribed) =>
           emit({ type: subscribed ? 'topic:subscribe' : 'topic:unsubscribe', peerId: other, topic }),
         onTopicRefused: () => reached.note('peer_topic'),

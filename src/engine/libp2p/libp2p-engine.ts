@@ -224,6 +224,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const { node, gossip } = running
     const connected = links.peers(node)
     running = undefined
+    gossip.announced.stop()
     await node.stop()
     for (const { peerId: other } of connected) {
       gossip.lanes.gone(other)

@@ -1,5 +1,5 @@
 import type { RPC } from '@libp2p/gossipsub/message'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { createAnnounced } from '../../../src/engine/libp2p/gossip/announced.ts'
 import { peerIdBytes, sequenceBytes } from '../../../src/model/signed-message.ts'
 import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
@@ -24,13 +24,22 @@ function announcing(init: { ordersItself?: boolean; latest?: Map<string, Uint8Ar
       return true
     },
   }
+  const seen = new Set<string>()
+  const missed: Array<{ peerId: string; ids: string[] }> = []
   const announced = createAnnounced({
-    internals,
+    internals: Object.assign(internals, {
+      seenCache: { has: (each: string) => seen.has(each), put: () => false },
+      msgIdToStrFn: (each: Uint8Array) => Buffer.from(each).toString('base64'),
+    }),
     linkAge: () => performance.now() - openedAt,
     ordersItself: () => ordersItself,
-    emit: ({ ids }) => told.push(ids),
+    emit({ type, peerId, ids }) {
+      if (type === 'message:announced') told.push(ids)
+      else missed.push({ peerId, ids })
+    },
   })
-  return { announced, internals, told, sent }
+  onTestFinished(announced.stop)
+  return { announced, internals, told, missed, sent, come: (each: Uint8Array) => seen.add(Buffer.from(each).toString('base64')) }
 }
 
 test('announced messages are told of by their ids, and ids of other implementations are not', async () => {
@@ -84,4 +93,38 @@ test('a new link brings no messages from before a subscription', async () => {
   stranger.announced.subscribed('orders')
   stranger.internals.handleIHave('one', ihave)
   expect(stranger.told).toHaveLength(1)
+})
+
+test('what a peer has announced and not sent within two seconds is told of, and nothing after the end', async () => {
+  const { peerId } = await createMemoryIdentity()
+  const { announced, internals, missed, come } = announcing()
+  const announce = (...sequences: bigint[]) =>
+    internals.handleIHave('one', [{ topicID: 'orders', messageIDs: sequences.map((sequence) => id(peerId, sequence)) }])
+  announce(1n, 2n)
+  come(id(peerId, 1n))
+  vi.advanceTimersByTime(1_900)
+  announce(3n)
+  expect(missed).toEqual([])
+  vi.advanceTimersByTime(200)
+  expect(missed).toEqual([{ peerId: 'one', ids: [`${peerId}.2`] }])
+  announced.stop()
+  vi.advanceTimersByTime(10_000)
+  expect(missed).toHaveLength(1)
+})
+
+test('of more than 20,000 announced messages that may still come, the others are not told of', async () => {
+  const { peerId } = await createMemoryIdentity()
+  const { internals, told, missed } = announcing()
+  const announce = (from: number, count: number) =>
+    internals.handleIHave('one', [
+      { topicID: 'orders', messageIDs: Array.from({ length: count }, (_, number) => id(peerId, BigInt(from + number))) },
+    ])
+  announce(0, 19_999)
+  announce(30_000, 2)
+  announce(40_000, 1)
+  expect(told.map(({ length }) => length)).toEqual([19_999, 1])
+  vi.advanceTimersByTime(2_000)
+  expect(missed.map(({ ids }) => ids.length)).toEqual([19_999, 1])
+  announce(50_000, 1)
+  expect(told).toHaveLength(3)
 })

@@ -137,7 +137,7 @@ export const catchUp = [
         'numbered.toSorted((one, other) => (one.sequence < other.sequence ? -1 : 1))',
         'numbered',
       ],
-      ['what a peer has listed is not expected', 'using _expected = ingest.order.expect(missing.map(({ id }) => id))', ''],
+      ['what a peer has listed is not expected', 'using _expected = ingest.order.expect(ids, peerId)', ''],
     ],
   ),
 ]

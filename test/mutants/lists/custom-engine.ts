@@ -247,7 +247,7 @@ export const customEngine = [
     'src/engine/custom/overlay/broadcast.ts',
     ['test/engine/custom/overlay/overtaken.test.ts'],
     [
-      ['what is missing is not told of', 'if (announced.length > 0) components.onAnnounced(announced)', ''],
+      ['what is missing is not told of', 'if (announced.length > 0) components.onAnnounced(from, announced)', ''],
       ['what was overtaken is asked for late', 'missing.overtaken(id)', ''],
       ['a neighbour is sent a later message first', 'for (const frame of announcements.takeFor(peerId, topic)) send(peerId, frame)', ''],
     ],
@@ -255,6 +255,13 @@ export const customEngine = [
   ...breaks(
     'src/engine/custom/overlay/missing.ts',
     ['test/engine/custom/overlay/overtaken.test.ts'],
-    [['later messages too count as overtaken', '&& sequenceOf(other) < sequence) entry', ') entry']],
+    [
+      ['later messages too count as overtaken', 'if (sequenceOf(other) < sequence) entry', 'entry'],
+      [
+        'what is given up is not told of',
+        'if (ids === undefined) missed.set(entry.first, [id])',
+        'if (ids === undefined) missed.delete(id)',
+      ],
+    ],
   ),
 ]

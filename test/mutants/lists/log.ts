@@ -56,8 +56,22 @@ export const log = [
     [
       ['a live message does not wait for earlier ones', 'await order.turn(message, since)', ''],
       ['what has come live is waited for', '.finally(() => order.settled([messageId(message.from, message.sequence)]))', ''],
-      ['announcements are not heard', "if (event.type === 'message:announced') order.expect(event.ids)", ''],
+      ['announcements are not heard', "if (event.type === 'message:announced') order.expect(event.ids, event.peerId)", ''],
       ['messages wait beyond the end', 'order.stop()\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/log/expected.ts',
+    ['test/log/author-order.test.ts'],
+    [['a message waits though the log has the earlier one', 'found(ids.filter((id) => !unknown.has(id)))', 'void unknown']],
+  ),
+  ...breaks(
+    'src/log/announcers.ts',
+    ['test/log/author-order.test.ts'],
+    [
+      ['a peer may make anything expected', 'createShares({ max: maxExpected })', 'createShares({ max: maxExpected, share: 1 })'],
+      ['one author has all places', 'share: authorShare', 'share: 1'],
+      ['failures of one moment count each', '<= now - momentMs', '<= now'],
     ],
   ),
   ...breaks(
@@ -65,7 +79,9 @@ export const log = [
     ['test/log/author-order.test.ts'],
     [
       ['a message waits for ever', 'held.until <= now || ', ''],
-      ['a message waits though the log has the earlier one', 'settle(ids.filter((id) => !unknown.has(id)))', 'void unknown'],
+      ['what a peer has not sent is waited for', 'withdraw(ids, by)\n    },', '},'],
+      ['a peer that has not sent counts on', 'if (entries.some((entry) => entry.by.has(by) && delays(entry))) announcers.failed(by)', ''],
+      ['a peer that let others wait to the end counts on', 'if (inVain) for (const peerId of missing.by) announcers.failed(peerId)', ''],
       ['messages are let go as they came', 'author.held.splice(placeOf(author.held, held.sequence), 0,', 'author.held.push('],
       ['drawn numbers wait', 'held.sequence >= firstDrawn || ', ''],
       ['any number of bytes wait', 'if (refusal !== undefined) {', "if (refusal === 'share' && held.sequence < 0n) {"],

@@ -114,7 +114,8 @@ export const receivedGossip = [
     'src/engine/libp2p/gossip/announced.ts',
     ['test/engine/libp2p/announced.test.ts'],
     [
-      ['announced messages are not told of', "if (ids.length > 0) emit({ type: 'message:announced', ids })", ''],
+      ['announced messages are not told of', "emit({ type: 'message:announced', peerId, ids: [...ids.keys()] })", ''],
+      ['what has not come is not told of', "if (missed.length > 0) emit({ type: 'message:missed', peerId, ids: missed })", ''],
       ['peers of old links are told of the latest messages', ' || linkAge(peerId) > newLinkMs', ''],
       ['peers that ignore earlier messages are told of them', '!ordersItself(peerId) || ', ''],
       ['any number of messages is told of', 'left -= messageIDs.length', ''],

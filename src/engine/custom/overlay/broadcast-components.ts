@@ -13,7 +13,9 @@ export interface BroadcastComponents {
   /** See OverlayComponents. */
   onMessage(envelope: Envelope, from: string): boolean
   /** See OverlayComponents. */
-  onAnnounced(ids: string[]): void
+  onAnnounced(peerId: string, ids: string[]): void
+  /** See OverlayComponents. */
+  onMissed(peerId: string, ids: string[]): void
   offence(peerId: string, offence: Offence): void
   used(peerId: string): void
   /** The peer has brought a new message that was accepted. */

@@ -160,7 +160,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
         if (missing.announce(topic, id, from, hops)) announced.push(id)
       } else if (waiting.holders.size < limits.maxHolders) waiting.holders.add(from)
     }
-    if (announced.length > 0) components.onAnnounced(announced)
+    if (announced.length > 0) components.onAnnounced(from, announced)
   }
 
   function receiveGraft(from: string, { topic, ids }: Omit<FrameOf<'graft'>, 'type'>): void {
@@ -183,7 +183,8 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   }
 
   function askForMissing(): void {
-    const { asks, broken } = missing.due()
+    const { asks, broken, missed } = missing.due()
+    for (const [peerId, ids] of missed) components.onMissed(peerId, ids)
     for (const { peerId, topic, ids } of asks) {
       topics.get(topic)?.renewal.broken()
       if (!components.isLinked(peerId)) continue

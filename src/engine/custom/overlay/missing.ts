@@ -13,8 +13,11 @@ export interface Missing {
   found(id: string): void
   forgetPeer(peerId: string): void
   forgetTopic(topic: string): void
-  /** The requests that are due. `broken` are the neighbours that did not answer an earlier request. */
-  due(): { asks: Ask[]; broken: Set<string> }
+  /**
+   * The requests that are due. `broken` are the neighbours that did not answer an earlier request, `missed` the messages
+   * that are given up, by the neighbour that announced them first.
+   */
+  due(): { asks: Ask[]; broken: Set<string>; missed: Map<string, string[]> }
   readonly size: number
 }
 
@@ -32,6 +35,8 @@ interface Holder {
 
 interface Entry {
   readonly topic: string
+  /** The holder that announced the message first. */
+  readonly first: string
   /** Holders that were not asked yet, by rising doubt, then by hops to the author. */
   readonly holders: Holder[]
   /** The neighbours asked last. Their number doubles with each failed round. */
@@ -80,11 +85,11 @@ export function createMissing(
     if (victim !== undefined) count(victim.peerId, -1)
   }
 
-  function entryOf(topic: string, id: string, dueAt: number): Entry | undefined {
+  function entryOf(topic: string, id: string, first: string, dueAt: number): Entry | undefined {
     const known = entries.get(id)
     if (known !== undefined) return known
     if (entries.size >= limits.maxMissing) return undefined
-    const entry: Entry = { topic, holders: [], asked: [], dueAt }
+    const entry: Entry = { topic, first, holders: [], asked: [], dueAt }
     entries.set(id, entry)
     const ids = authors.get(authorOf(id)) ?? new Set()
     authors.set(authorOf(id), ids.add(id))
@@ -95,7 +100,7 @@ export function createMissing(
     announce(topic, id, holder, hops) {
       if ((counts.get(holder) ?? 0) >= limits.maxPeerMissing) return false
       const isNew = !entries.has(id)
-      const entry = entryOf(topic, id, now() + limits.graftMs)
+      const entry = entryOf(topic, id, holder, now() + limits.graftMs)
       if (entry !== undefined && entry.topic === topic) addHolder(entry, holder, hops)
       return isNew && entry !== undefined
     },
@@ -106,13 +111,15 @@ export function createMissing(
       if (sequence >= firstDrawn) return
       for (const other of ids) {
         const entry = entries.get(other)
-        if (entry !== undefined && entry.asked.length === 0 && entry.dueAt > dueAt && sequenceOf(other) < sequence) entry.dueAt = dueAt
+        if (entry === undefined || entry.holders.length === 0 || entry.asked.length > 0 || entry.dueAt <= dueAt) continue
+        if (sequenceOf(other) < sequence) entry.dueAt = dueAt
       }
     },
     askNow(topic, id, holders) {
       const others = [...holders]
-      if (others.length === 0) return
-      const entry = entryOf(topic, id, now())
+      const [first] = others
+      if (first === undefined) return
+      const entry = entryOf(topic, id, first, now())
       if (entry === undefined) return
       entry.dueAt = now()
       for (const peerId of others) addHolder(entry, peerId, 0)
@@ -125,7 +132,10 @@ export function createMissing(
       if (!counts.has(peerId)) return
       for (const entry of entries.values()) {
         const at = entry.holders.findIndex((holder) => holder.peerId === peerId)
-        if (at !== -1) entry.holders.splice(at, 1)
+        if (at === -1) continue
+        entry.holders.splice(at, 1)
+        // Others may send or announce it meanwhile.
+        if (entry.holders.length === 0 && entry.asked.length === 0) entry.dueAt = now() + limits.graftMs
       }
       counts.delete(peerId)
     },
@@ -135,7 +145,8 @@ export function createMissing(
     due() {
       const asks = new Map<string, Ask>()
       const broken = new Set<string>()
-      if (entries.size === 0) return { asks: [], broken }
+      const missed = new Map<string, string[]>()
+      if (entries.size === 0) return { asks: [], broken, missed }
       const at = now()
       for (const [id, entry] of entries) {
         if (entry.dueAt > at) continue
@@ -143,6 +154,9 @@ export function createMissing(
         const next = entry.holders.splice(0, Math.max(1, 2 * entry.asked.length))
         if (next.length === 0) {
           remove(id, entry)
+          const ids = missed.get(entry.first)
+          if (ids === undefined) missed.set(entry.first, [id])
+          else ids.push(id)
           continue
         }
         entry.asked = next.map(({ peerId }) => peerId)
@@ -155,7 +169,7 @@ export function createMissing(
           asks.set(key, ask)
         }
       }
-      return { asks: [...asks.values()], broken }
+      return { asks: [...asks.values()], broken, missed }
     },
     get size() {
       return entries.size

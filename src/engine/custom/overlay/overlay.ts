@@ -102,8 +102,10 @@ export interface OverlayComponents {
    * verdict.
    */
   onMessage(envelope: Envelope, from: string): boolean
-  /** These messages of subscribed topics were announced, and are not here. */
-  onAnnounced(ids: string[]): void
+  /** A linked peer is the first to announce these messages of subscribed topics, which are not here. */
+  onAnnounced(peerId: string, ids: string[]): void
+  /** These messages, which this peer was the first to announce, are given up: none that was asked has sent them. */
+  onMissed(peerId: string, ids: string[]): void
   /** A linked peer has subscribed or unsubscribed. */
   onSubscription(peerId: string, topic: string, subscribed: boolean): void
   /** There was no room for a topic of a linked peer (subscriptions.ts). */

@@ -14,6 +14,8 @@ export interface Announced {
   recap(peerId: string, topics: string[]): void
   subscribed(topic: string): void
   unsubscribed(topic: string): void
+  /** Nothing is told any longer. */
+  stop(): void
 }
 
 /**
@@ -22,20 +24,29 @@ export interface Announced {
  */
 const newLinkMs = 5_000
 const maxRecap = 512
+/**
+ * Milliseconds within which a peer has to send what it has announced and was asked for, and how many messages are watched
+ * for that. What is announced beyond them is not told of.
+ */
+const askedMs = 2_000
+const maxAsked = 20_000
 
 export function createAnnounced(components: {
-  internals: Pick<GossipInternals, 'handleIHave' | 'mcache' | 'sendRpc'>
+  internals: Pick<GossipInternals, 'handleIHave' | 'mcache' | 'sendRpc' | 'seenCache' | 'msgIdToStrFn'>
   /** Age of the newest link to a peer, in milliseconds. */
   linkAge(peerId: string): number
   /** Whether the peer puts messages in order itself. Others may ignore earlier ones that they are sent later. */
   ordersItself(peerId: string): boolean
-  emit(event: Extract<EngineEvent, { type: 'message:announced' }>): void
+  emit(event: Extract<EngineEvent, { type: 'message:announced' | 'message:missed' }>): void
 }): Announced {
   const { internals, linkAge, ordersItself, emit } = components
   const { handleIHave } = internals
 
   /** When topics were subscribed to, by the monotonic clock. */
   const subscribedAt = new Map<string, number>()
+  /** One for each announcement that is watched, and the number of messages in them. */
+  const timers = new Set<NodeJS.Timeout>()
+  let watched = 0
 
   /** Messages from before a subscription are not asked for. */
   function isWanted(topic = ''): boolean {
@@ -45,9 +56,28 @@ export function createAnnounced(components: {
   internals.handleIHave = (peerId, all) => {
     const ihave = ordersItself(peerId) && linkAge(peerId) <= newLinkMs ? all.filter(({ topicID }) => isWanted(topicID)) : all
     const asked = handleIHave.call(internals, peerId, ihave)
-    const ids = asked.flatMap(({ messageIDs = [] }) => messageIDs.flatMap((id) => readId(id) ?? []))
-    if (ids.length > 0) emit({ type: 'message:announced', ids })
+    const ids = new Map(asked.flatMap(({ messageIDs = [] }) => messageIDs.flatMap(namedId)))
+    if (ids.size > 0 && watched + ids.size <= maxAsked) watch(peerId, ids)
     return asked
+  }
+
+  /** The id in the form of `messageId`, and in that of gossipsub. */
+  function namedId(id: Uint8Array): Array<[string, string]> {
+    const name = readId(id)
+    return name === undefined ? [] : [[name, internals.msgIdToStrFn(id)]]
+  }
+
+  /** Tells that a peer has announced messages, and after some time which of them have not come. */
+  function watch(peerId: string, ids: ReadonlyMap<string, string>): void {
+    watched += ids.size
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      watched -= ids.size
+      const missed = [...ids].flatMap(([name, id]) => (internals.seenCache.has(id) ? [] : name))
+      if (missed.length > 0) emit({ type: 'message:missed', peerId, ids: missed })
+    }, askedMs)
+    timers.add(timer)
+    emit({ type: 'message:announced', peerId, ids: [...ids.keys()] })
   }
 
   function controlOf(latest: Map<string, Uint8Array[]>): RPC.ControlIHave[] {
@@ -69,6 +99,10 @@ export function createAnnounced(components: {
     },
     subscribed: (topic) => void subscribedAt.set(topic, performance.now()),
     unsubscribed: (topic) => void subscribedAt.delete(topic),
+    stop() {
+      for (const timer of timers) clearTimeout(timer)
+      timers.clear()
+    },
   }
 }
 

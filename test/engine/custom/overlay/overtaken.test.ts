@@ -3,7 +3,7 @@ import { defaultOverlayLimits } from '../../../../src/engine/custom/overlay/limi
 import { overlayForTest } from '../../../fixtures/overlay-for-test.ts'
 
 const topic = 'orders'
-const { graftMs, overtakenMs } = defaultOverlayLimits
+const { graftAgainMs, graftMs, overtakenMs } = defaultOverlayLimits
 const message = (id: string) => ({ id, topic, bytes: Buffer.from(id) })
 
 /** A node with two neighbours, one of which has announced a message that has not come. */
@@ -69,4 +69,28 @@ test('a neighbour that was lazy is told of earlier messages before it is sent a 
   expect(told).toEqual(['has self.1', 'self.2'])
   node.pass(200)
   expect(node.sent.filter(({ frame }) => frame.type === 'ihave')).toHaveLength(1)
+})
+
+test('an announced message that nobody sends is given up: its first announcer is told of', () => {
+  const { missed, announce, pass, message: receive } = missingOne()
+  announce('one', 'a.1', 'b.1')
+  receive('one', message('a.2'))
+  // Each of the two is asked for a second.
+  pass(overtakenMs + 2 * graftAgainMs - 100)
+  expect(missed).toEqual([])
+  pass(300)
+  expect(missed).toEqual([{ peerId: 'other', ids: ['a.1'] }])
+  receive('one', message('b.1'))
+  pass(10_000)
+  expect(missed).toHaveLength(1)
+})
+
+test('what only a neighbour that has gone had announced is given up soon, though others may still send it', () => {
+  const { overlay, missed, pass, message: receive } = missingOne()
+  overlay.disconnected('other')
+  receive('one', message('a.2'))
+  pass(graftMs - 100)
+  expect(missed).toEqual([])
+  pass(200)
+  expect(missed).toEqual([{ peerId: 'other', ids: ['a.1'] }])
 })

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Keeps messages with banned words out of a topic: other peers' messages are not stored, delivered or forwarded.
-pip install websockets
+pip install 'websockets>=16.1'
 python3 examples/moderate.py TOPIC WORD [WORD ...] [--gateway http://127.0.0.1:7070] [--reject]
 While no moderator is connected every message is let in, so run two.
 The token, if the gateway requires one, comes from PEERGATE_TOKEN.

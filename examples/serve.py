@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Serves requests of any peer to a service of this gateway: answers with the text in capitals.
-pip install websockets
+pip install 'websockets>=16.1'
 python3 examples/serve.py SERVICE [http://127.0.0.1:7070]
 Request: curl http://127.0.0.1:7070/v1/peers/PEER-ID/requests/SERVICE -H 'content-type: application/json' -d '{"data": "hello"}'
 The token, if the gateway requires one, comes from PEERGATE_TOKEN.

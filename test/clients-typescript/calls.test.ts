@@ -36,6 +36,24 @@ test('a publication is repeated after an error that passes', async () => {
   expect(await published).toMatchObject({ messageId: 'a' })
 })
 
+test('a publication that no frame can hold is refused, whenever it is made, and the others go on', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  // By characters it would fit.
+  const tooLarge = () =>
+    expect(client.publish('orders', 'é'.repeat(600))).rejects.toMatchObject({ code: 'message_too_large', retryable: false })
+  const early = tooLarge()
+  const published = client.publish('orders', 'hello')
+  const connection = await gateway.connection()
+  connection.welcome({ maxFrameBytes: 1_000 })
+  await early
+  await tooLarge()
+  const { id, data } = await connection.next('publish')
+  expect(data).toBe('hello')
+  connection.send({ ...answer, id })
+  expect(await published).toMatchObject({ messageId: 'a' })
+})
+
 test('a refused publication rejects with the code and the fields', async () => {
   const gateway = await scriptedGateway()
   const client = clientForTest({ url: gateway.url })

@@ -12,7 +12,7 @@ export interface ScriptedConnection {
   next(type: string): Promise<Frame>
   /** Sends a frame, or the text as it is. */
   send(frame: Frame | string): void
-  welcome(): void
+  welcome(limits?: Record<string, number>): void
 }
 
 export interface ScriptedGateway {
@@ -80,6 +80,6 @@ function scripted(socket: WebSocket, protocols: string): ScriptedConnection {
       }
     },
     send,
-    welcome: () => send({ type: 'welcome', peerId: 'peer', engine: 'test', cursor: 'log.0', heartbeatMs: 25_000, limits: {} }),
+    welcome: (limits = {}) => send({ type: 'welcome', peerId: 'peer', engine: 'test', cursor: 'log.0', heartbeatMs: 25_000, limits }),
   }
 }

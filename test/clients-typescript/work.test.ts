@@ -47,6 +47,21 @@ test('a service answers requests, and its errors have their text', async () => {
   await expect(client.request(peerId, 'capitals', 'hello')).rejects.toBeInstanceOf(PeergateError)
 })
 
+test('an answer that no frame can hold becomes an error, and the service goes on', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const serving = client.serve('numbers', ({ data }) => 'x'.repeat(Number(data)))
+  const connection = await gateway.connection()
+  connection.welcome({ maxFrameBytes: 500 })
+  connection.send({ type: 'serving', id: (await connection.next('serve'))['id'] as number })
+  await serving
+  const request = { type: 'request', from: 'peer', service: 'numbers', deadline: '', encoding: 'utf8' }
+  for (const data of ['600', '6']) connection.send({ ...request, requestId: data, data })
+  const replies = [await connection.next('reply'), await connection.next('reply')]
+  expect(replies).toContainEqual({ type: 'reply', requestId: '600', error: expect.stringContaining('the maximum is 500') })
+  expect(replies).toContainEqual({ type: 'reply', requestId: '6', data: 'xxxxxx', encoding: 'utf8' })
+})
+
 test('a direct message comes to those who asked for direct messages, and not to others', async () => {
   const { client } = await gatewayAndClient()
   const { peerId } = await client.rest.call('get', '/v1/node')

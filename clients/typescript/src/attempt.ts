@@ -38,6 +38,7 @@ export class Attempt {
   readonly #socket: WebSocketLike
   #timer: ReturnType<typeof setTimeout>
   #isOpen = false
+  #maxFrameBytes = Number.POSITIVE_INFINITY
   #isEnded = false
   #isHeard = true
   #retryAfterMs = 0
@@ -54,10 +55,21 @@ export class Attempt {
     this.#socket.addEventListener('close', ({ code, reason }) => this.#end(code, this.#refusal ?? closedBy(code, reason)))
   }
 
-  /** Returns false if the connection is not open. */
+  /**
+   * Returns false if the connection is not open.
+   * @throws PeergateError `message_too_large` if the gateway would not take the frame, but end the connection for good
+   */
   send(frame: ClientFrame): boolean {
     if (!this.#isOpen || this.#isEnded || this.#socket.readyState !== open) return false
-    this.#socket.send(JSON.stringify(frame))
+    const text = JSON.stringify(frame)
+    const bytes = new TextEncoder().encode(text).length
+    if (bytes > this.#maxFrameBytes) {
+      throw new PeergateError({
+        code: 'message_too_large',
+        detail: `The frame has ${bytes} bytes, and the maximum is ${this.#maxFrameBytes}`,
+      })
+    }
+    this.#socket.send(text)
     return true
   }
 
@@ -77,6 +89,7 @@ export class Attempt {
     }
     if (frame.type === 'welcome') {
       this.#isOpen = true
+      this.#maxFrameBytes = frame.limits?.['maxFrameBytes'] ?? Number.POSITIVE_INFINITY
       this.#beat(Math.min(Math.max(frame.heartbeatMs, heartbeatBounds.leastMs), heartbeatBounds.mostMs))
     }
     if (frame.type === 'closing') this.#retryAfterMs = Math.min(Math.max(frame.retryAfterMs, 0), heartbeatBounds.mostMs)

@@ -32,7 +32,7 @@ export class Calls {
   #lastId = 0
   #counted = 0
 
-  /** @param init.send false when there is no connection */
+  /** @param init.send returns false when there is no connection, and throws when the frame can not be sent at all */
   constructor(init: { send: (frame: ClientFrame) => boolean; maxPending: number }) {
     this.#send = init.send
     this.#maxPending = init.maxPending
@@ -88,8 +88,14 @@ export class Calls {
     const call = this.#pending.get(id)
     if (call === undefined) return true
     clearTimeout(call.timer)
-    call.isSent = this.#send({ ...call.frame, id })
-    return call.isSent
+    try {
+      call.isSent = this.#send({ ...call.frame, id })
+      return call.isSent
+    } catch (error) {
+      // No gateway takes it. The other calls go on.
+      this.#take(id)?.refused(error)
+      return true
+    }
   }
 
   #take(id: number): Call | undefined {

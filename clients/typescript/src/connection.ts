@@ -95,7 +95,10 @@ export class Connection {
     return giveUp
   }
 
-  /** Returns false, and sends nothing, if no connection is open. */
+  /**
+   * Returns false, and sends nothing, if no connection is open.
+   * @throws PeergateError `message_too_large` if the gateway would not take the frame
+   */
   send(frame: ClientFrame): boolean {
     return this.#state.type === 'open' && (this.#attempt?.send(frame) ?? false)
   }

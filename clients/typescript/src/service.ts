@@ -43,7 +43,11 @@ export async function serve(
     // After a lost connection the request has failed, and the id means nothing on the next one.
     if (open.get(requestId) !== controller) return
     open.delete(requestId)
-    connection.send({ type: 'reply', requestId, ...reply })
+    try {
+      connection.send({ type: 'reply', requestId, ...reply })
+    } catch (error) {
+      connection.send({ type: 'reply', requestId, error: textOf(error) })
+    }
   }
 
   return await register(connection, {
@@ -67,7 +71,11 @@ async function outcome(handle: () => Data | Promise<Data>): Promise<Payload | { 
   try {
     return payloadOf(await handle())
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    return { error: text.slice(0, maxErrorLength) || 'The service failed' }
+    return { error: textOf(error) }
   }
+}
+
+function textOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.slice(0, maxErrorLength) || 'The service failed'
 }

@@ -1,16 +1,30 @@
 import { useCallback, useEffect, useState } from 'preact/hooks'
-import { type Access, call, gateway, watchCalls, wordsOf } from './gateway.ts'
+import { type Access, call, gateway, isSignedOut, watchCalls, wordsOf } from './gateway.ts'
+import { AuditLog, Tokens } from './pages/access.tsx'
+import { Direct } from './pages/direct.tsx'
+import { Messages } from './pages/messages.tsx'
+import { Network } from './pages/network.tsx'
 import { Overview } from './pages/overview.tsx'
+import { Topics } from './pages/topics.tsx'
 import { SignIn } from './sign-in.tsx'
 
 /** The pages, by the fragment of the address, which is never sent to the gateway. */
-const pages = [{ path: '#/', name: 'Overview', Page: Overview }]
+const overview = { path: '#/', name: 'Overview', Page: Overview }
+const pages = [
+  overview,
+  { path: '#/topics', name: 'Topics', Page: Topics },
+  { path: '#/messages', name: 'Messages', Page: Messages },
+  { path: '#/network', name: 'Network', Page: Network },
+  { path: '#/direct', name: 'Direct messages', Page: Direct },
+  { path: '#/tokens', name: 'Tokens', Page: Tokens },
+  { path: '#/audit', name: 'Audit', Page: AuditLog },
+]
 
 const retryMs = 2_000
 
 function currentPage() {
   const [path = ''] = location.hash.split('?')
-  return pages.find((page) => page.path === path) ?? { path: '#/', name: 'Overview', Page: Overview }
+  return pages.find((page) => page.path === path) ?? overview
 }
 
 export function App() {
@@ -23,16 +37,19 @@ export function App() {
       const client = await call(() => gateway.rest.call('get', '/v1/session'))
       setAccess({ type: 'signedIn', client })
     } catch (error) {
-      setAccess((before) => (before.type === 'signedOut' ? { ...before, reason: 'This gateway needs a token.' } : before))
       if (error instanceof TypeError) setTimeout(ask, retryMs)
-      else setAccess((before) => (before.type === 'signedOut' ? before : { type: 'signedOut', reason: wordsOf(error) }))
+      else setAccess({ type: 'signedOut', reason: isSignedOut(error) ? 'This gateway needs a token.' : wordsOf(error) })
     }
   }, [])
 
   useEffect(() => {
     const turn = () => setPage(currentPage())
     addEventListener('hashchange', turn)
-    const unwatch = watchCalls({ signedOut: (reason) => setAccess({ type: 'signedOut', reason }), unreachable: setUnreachable })
+    const unwatch = watchCalls({
+      // Calls that were under way at a sign-out fail after it, and are no news.
+      signedOut: (reason) => setAccess((before) => (before.type === 'signedIn' ? { type: 'signedOut', reason } : before)),
+      unreachable: setUnreachable,
+    })
     void ask()
     return () => {
       removeEventListener('hashchange', turn)

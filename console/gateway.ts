@@ -7,10 +7,22 @@ export type Schemas = components['schemas']
 /** What the page knows of its gateway. */
 export type Access = { type: 'asking' } | { type: 'signedOut'; reason: string } | { type: 'signedIn'; client: Schemas['ClientInfo'] }
 
-/** The one client of the page: its session is a cookie, which the browser adds by itself. */
-export const gateway: Client = createClient({ url: location.origin })
+/** The client of the page: its session is a cookie, which the browser adds by itself. */
+export const gateway: Pick<Client, 'rest'> = createClient({ url: location.origin })
+
+let live: Client | undefined
+
+/** The client of the stream: another one after the end of the session, which ends the one before for good. */
+export function stream(): Client {
+  if (live === undefined || live.state.type === 'closed') live = createClient({ url: location.origin })
+  return live
+}
 
 const signedOutCodes = new Set(['unauthorized', 'invalid_token'])
+
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof PeergateError && signedOutCodes.has(error.code)
+}
 
 export interface Signals {
   signedOut(reason: string): void
@@ -35,7 +47,7 @@ export async function call<Answer>(make: () => Promise<Answer>): Promise<Answer>
     return answer
   } catch (error) {
     if (error instanceof PeergateError) {
-      if (signedOutCodes.has(error.code)) signals?.signedOut('The session has ended: its token was revoked or has expired.')
+      if (isSignedOut(error)) signals?.signedOut('The session has ended: its token was revoked or has expired.')
       signals?.unreachable(error.code === 'http_502' || error.code === 'http_504')
     } else if (error instanceof TypeError) signals?.unreachable(true)
     throw error

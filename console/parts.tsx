@@ -45,7 +45,7 @@ export function Table<Row>(props: {
   return (
     // Wide tables scroll by themselves, with the keyboard too.
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard (WCAG 2.1.1)
-    <section class="scroll" tabIndex={0} aria-label={label}>
+    <section class="scroll" tabIndex={0} aria-label={`${label}, as a table`}>
       <table>
         <thead>
           <tr>

@@ -36,6 +36,7 @@ const longest = [
   'e2e/damage',
   'clients/python',
   'e2e/process',
+  'e2e/console',
   'e2e/deployment',
   'e2e/start-errors',
   'e2e/hostile/silent-requests',

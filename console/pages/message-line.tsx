@@ -1,0 +1,65 @@
+import { useState } from 'preact/hooks'
+import type { Message } from '../../clients/typescript/src/index.ts'
+import { type Form, maxShown, shown } from '../decode.ts'
+import { Field } from '../parts.tsx'
+import { type Language, languages, snippet } from '../snippets.ts'
+import { shortId, time } from '../words.ts'
+
+export function MessageLine({ message, form }: { message: Message; form: Form }) {
+  const [isOpen, setOpen] = useState(false)
+  const text = shown(message, form)
+  return (
+    <li class="message">
+      <button type="button" class="plain" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        <span class="faint">{time(message.receivedAt)}</span> <strong>{message.topic ?? 'direct'}</strong>{' '}
+        <code class="faint">{shortId(message.from)}</code>
+      </button>
+      <pre>
+        {text.slice(0, maxShown)}
+        {text.length > maxShown && ' …'}
+      </pre>
+      {isOpen && <Details message={message} />}
+    </li>
+  )
+}
+
+function Details({ message }: { message: Message }) {
+  const [language, setLanguage] = useState<Language>('curl')
+  const [copied, setCopied] = useState('')
+  const code = snippet(message, language, location.origin)
+
+  async function copy() {
+    try {
+      await navigator.clipboard.writeText(code)
+      setCopied('Copied.')
+    } catch {
+      setCopied('The browser does not let this page copy: select the text instead.')
+    }
+  }
+
+  return (
+    <div>
+      <p>
+        Author <code>{message.from}</code>, number {message.sequence}, id <code>{message.id}</code>, cursor <code>{message.cursor}</code>.
+        The gateway has verified the signature before it stored the message: <code>{message.signature}</code>
+      </p>
+      <div class="row">
+        <Field label="Publish it again with">
+          <select
+            value={language}
+            onChange={({ currentTarget }) => setLanguage(languages.find((each) => each === currentTarget.value) ?? 'curl')}
+          >
+            {languages.map((each) => (
+              <option key={each}>{each}</option>
+            ))}
+          </select>
+        </Field>
+        <button type="button" onClick={copy}>
+          Copy
+        </button>
+        <span role="status">{copied}</span>
+      </div>
+      <pre>{code}</pre>
+    </div>
+  )
+}

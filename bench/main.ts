@@ -11,6 +11,7 @@ import { benchMemory } from './memory.ts'
 import { benchOverload } from './overload.ts'
 import { benchPostgres } from './postgres.ts'
 import { benchPublish } from './publish.ts'
+import { benchReach } from './reach.ts'
 import { benchReaders } from './readers.ts'
 import { benchReconnect } from './reconnect.ts'
 import { benchReplay } from './replay.ts'
@@ -41,6 +42,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   dht: () => benchDht(),
   topics: () => benchJoinedTopics(),
   bridge: () => benchBridge(),
+  reach: () => benchReach(),
 }
 
 const wanted = process.argv.slice(2)

@@ -79,6 +79,7 @@ export const peerExample: Peer = {
   direction: 'outbound',
   path: 'tcp',
   via: null,
+  beyond: [],
   since: '2026-11-23T10:20:30.000Z',
   agent: 'peergate/0.1.0',
   protocols: ['/ipfs/ping/1.0.0', '/meshsub/1.2.0'],

@@ -133,7 +133,12 @@ export const peerSchema = z
         'How requests and direct messages reach the peer: by a direct link over `tcp`, `websocket`, `quic` or `webrtc`, by a link through a `relay`, through a `bridge` (the peer answered through it in the last minutes), or null. Of several links a direct one is shown.',
       )
       .meta({ example: 'tcp' }),
-    via: peerIdSchema.nullable().describe('The relay or the bridge that `path` leads through, if it is known; null for a direct link.'),
+    via: peerIdSchema
+      .nullable()
+      .describe('The relay or the linked bridge that `path` leads through, if it is known; null for a direct link.'),
+    beyond: z
+      .array(peerIdSchema)
+      .describe('The bridges that `path` leads through after `via`, in their order, as the bridges told; empty if there are none.'),
     since: z.iso.datetime().nullable().describe('When this gateway began to use `path`; null without one.'),
     agent: z.string().nullable().describe('Software that the peer claims to run. Not verified.'),
     protocols: z.array(z.string()).describe('Protocols that the peer claims to support. Not verified.'),

@@ -1,15 +1,18 @@
+import { isDeepStrictEqual } from 'node:util'
 import { BoundedMap } from '../lib/bounded-map.ts'
 
 /** The bridges through which peers that are not linked have answered in the last minutes. */
 export interface BridgedPaths {
-  /** The peer has answered through the bridge. Returns whether that is news. */
-  note(peerId: string, bridge: string): boolean
+  /** The peer has answered through a linked bridge, and those beyond it. Returns whether that is news. */
+  note(peerId: string, bridge: string, beyond: string[]): boolean
   of(peerId: string): BridgedPath | undefined
 }
 
 export interface BridgedPath {
-  /** The bridge's peer id. */
+  /** The peer id of the linked bridge. */
   via: string
+  /** Those of the bridges beyond it, in their order. */
+  beyond: string[]
   /** When the peer answered through it first, without a longer pause since, in milliseconds since the epoch. */
   since: number
 }
@@ -23,16 +26,18 @@ export function createBridgedPaths(components: { now?: () => number; wallNow?: (
   const { now = () => performance.now(), wallNow = Date.now } = components
   const paths = new BoundedMap<string, BridgedPath & { at: number }>({ max: maxPaths })
   return {
-    note(peerId, bridge) {
+    note(peerId, bridge, beyond) {
       const known = paths.get(peerId)
-      const isSame = known?.via === bridge && now() - known.at < shownMs
+      const isSame = known?.via === bridge && isDeepStrictEqual(known.beyond, beyond) && now() - known.at < shownMs
       if (isSame && now() - known.at < notedMs) return false
-      paths.set(peerId, { via: bridge, since: isSame ? known.since : wallNow(), at: now() })
+      paths.set(peerId, { via: bridge, beyond, since: isSame ? known.since : wallNow(), at: now() })
       return true
     },
     of(peerId) {
       const path = paths.get(peerId)
-      return path !== undefined && now() - path.at < shownMs ? { via: path.via, since: path.since } : undefined
+      if (path === undefined || now() - path.at >= shownMs) return undefined
+      const { at: _, ...shown } = path
+      return shown
     },
   }
 }

@@ -56,6 +56,7 @@ export function peerView(
     direction: connected?.direction ?? null,
     path: path?.by ?? null,
     via: path?.via ?? null,
+    beyond: bridged?.beyond ?? [],
     since: path === undefined ? null : new Date(path.since).toISOString(),
     agent: agentOf(connected?.agent ?? record?.agent ?? null),
     protocols: protocolsOf(connected?.protocols ?? record?.protocols ?? []),

@@ -147,7 +147,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
         break
       }
       case 'peer:bridged':
-        if (!bridgedPaths.note(event.peerId, event.via)) break
+        if (!bridgedPaths.note(event.peerId, event.via, event.beyond)) break
         note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
         notices.tell('update', event.peerId)
         break

@@ -30,6 +30,7 @@ const seen = {
     state: 'connected' as const,
     path: 'tcp',
     via: null,
+    beyond: [],
     since: new Date(now).toISOString(),
     label: null,
     blocked: false,

@@ -29,6 +29,7 @@ const seen = {
     state: 'connected' as const,
     path: 'tcp',
     via: null,
+    beyond: [],
     since: new Date(begun).toISOString(),
     label: null,
     blocked: false,

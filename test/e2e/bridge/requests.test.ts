@@ -37,7 +37,7 @@ test('requests reach services of the other network, and the path to the peer is 
   for (const gateway of [here, there, bridge]) await serveEcho(gateway)
   for (const [from, to] of pairs) {
     await expect.poll(async () => (await ask(from, to)).body.data, { timeout: 30_000 }).toBe(`${from.peerId} hello`)
-    expect(await peerAt(from, to)).toMatchObject({ state: 'known', networks: [], path: 'bridge', via: bridge.peerId })
+    expect(await peerAt(from, to)).toMatchObject({ state: 'known', networks: [], path: 'bridge', via: bridge.peerId, beyond: [] })
     expect(await peerAt(from, bridge)).toMatchObject({ state: 'connected', path: expect.stringMatching(/^(tcp|websocket)$/), via: null })
     expect((await ask(from, bridge)).body.data).toBe(`${from.peerId} hello`)
     expect(await ask(from, to, 'nothing')).toMatchObject({ status: 404, body: { code: 'service_not_found' } })

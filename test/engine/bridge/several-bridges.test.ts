@@ -96,25 +96,30 @@ describe('a request through several bridges', () => {
   })
 })
 
-test('a search passes each bridge once, in a ring too', async () => {
+/** Four networks in a ring, a bridge between each and the next, and a node in the first that is linked to both of its bridges. */
+async function inARing() {
   const networks = bridgedNetworks()
-  const [here, absent] = [await networks.node(nameOf(0)), await networks.node(nameOf(9))]
-  const ring = [await networks.bridge(between(0)), await networks.bridge(between(1)), await networks.bridge(between(2))]
-  const [first, second, third] = ring
+  const here = await networks.node(nameOf(0))
+  const [first, second, third] = [await networks.bridge(between(0)), await networks.bridge(between(1)), await networks.bridge(between(2))]
   const last = await networks.bridge({ between: [nameOf(0), nameOf(3)] })
-  if (first === undefined || second === undefined || third === undefined) throw new Error('no bridges')
-  for (const bridge of [first, last]) await linkTo(here, bridge)
-  for (const [one, other] of [
+  const links = [
+    [here, first],
+    [here, last],
     [first, second],
     [second, third],
     [third, last],
     [last, first],
-  ] as const)
-    await linkTo(one, other)
+  ] as const
+  for (const [one, other] of links) await linkTo(one, other)
+  return { networks, here, first, second, third, last }
+}
+
+test('a search passes each bridge once, in a ring too', async () => {
+  const { networks, here, second } = await inARing()
   const watcher = await networks.idleBridge(between(2))
   const asked = await listening(watcher, noLink)
   await linkTo(second, watcher.engine)
-  await expect(ask(here, absent)).rejects.toThrow(PeerNotConnected)
+  await expect(ask(here, await networks.node(nameOf(9)))).rejects.toThrow(PeerNotConnected)
   expect(asked.length).toBe(1)
 })
 
@@ -128,17 +133,26 @@ test('a far bridge that brings a false ticket does not hide the peer', async () 
 })
 
 describe('a route', () => {
-  async function carriedBy(bridge: P2PEngine, here: P2PEngine, route: string[]) {
-    const carry = encodeCarry({ to: here.peerId, envelope: new Uint8Array(10), timeoutMs: 1_000, route })
+  async function carriedBy(bridge: P2PEngine, here: P2PEngine, route: string[], to = here) {
+    const carry = encodeCarry({ to: to.peerId, envelope: new Uint8Array(10), timeoutMs: 1_000, route })
     return decodeCarried(await here.request(bridge.peerId, bridgeProtocol, carry, { signal, maxAnswerBytes: 1_000 }))
   }
 
-  test('leads to no bridge twice, and over eight at most', async () => {
-    const { row, here } = await inARow(2)
-    const [first, second] = row
-    if (first === undefined || second === undefined) throw new Error('no bridges')
-    expect(await carriedBy(first, here, [second.peerId, first.peerId])).toEqual({ status: 'no_link' })
+  test('leads to no bridge twice', async () => {
+    const { networks, here, first, second, third, last } = await inARing()
+    const there = await networks.node(nameOf(1))
+    await linkTo(there, first)
+    const round = [second, third, last, first].map(({ peerId }) => peerId)
+    expect(await carriedBy(first, here, round.slice(0, 3), there)).toEqual({ status: 'no_link' })
+    expect(await carriedBy(first, here, round, there)).toEqual({ status: 'no_link' })
+    expect(await carriedBy(last, here, [third.peerId, second.peerId, first.peerId], here)).toEqual({ status: 'unanswered' })
     await expect(carriedBy(first, here, [second.peerId, second.peerId])).rejects.toThrow(PeerUnreachable)
+  })
+
+  test('leads over eight bridges at most', async () => {
+    const { row, here } = await inARow(1)
+    const [first] = row
+    if (first === undefined) throw new Error('no bridge')
     const names = Array.from({ length: maxBridgesOnWay }, (_, place) => `bridge-${place}`)
     await expect(carriedBy(first, here, names)).rejects.toThrow(PeerUnreachable)
     expect(await carriedBy(first, here, names.slice(1))).toEqual({ status: 'no_link' })

@@ -29,7 +29,7 @@ export const bridgedRequests = [
     ],
   ),
   ...breaks('src/peers/peers.ts', gateways, [
-    ['a bridged peer is not kept', 'if (!bridgedPaths.note(event.peerId, event.via)) break', 'break'],
+    ['a bridged peer is not kept', 'if (!bridgedPaths.note(event.peerId, event.via, event.beyond)) break', 'break'],
   ]),
   ...breaks('src/peers/peer-view.ts', gateways, [
     ['a bridged path is not shown', "connected?.path ?? (bridged && { by: 'bridge', ...bridged })", 'connected?.path'],
@@ -38,7 +38,7 @@ export const bridgedRequests = [
     'src/peers/bridged-paths.ts',
     ['test/peers/bridged-paths.test.ts'],
     [
-      ['a path is shown for ever', 'now() - path.at < shownMs', 'path.at >= 0'],
+      ['a path is shown for ever', ' || now() - path.at >= shownMs', ''],
       ['each answer is news', 'if (isSame && now() - known.at < notedMs) return false', ''],
       ['another bridge is no news', 'known?.via === bridge &&', 'known !== undefined &&'],
       ['each note begins a path', 'isSame ? known.since : wallNow()', 'wallNow()'],

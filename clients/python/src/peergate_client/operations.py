@@ -249,6 +249,7 @@ class Peer(TypedDict):
     direction: str | None
     path: str | None
     via: str | None
+    beyond: list[PeerId]
     since: str | None
     agent: str | None
     protocols: list[str]

@@ -11,7 +11,7 @@ FROM node:24-bookworm-slim AS console
 WORKDIR /app
 COPY package.json package-lock.json .npmrc tsconfig.json ./
 RUN npm ci --ignore-scripts
-COPY scripts/build-console.ts ./scripts/
+COPY scripts/build-console.ts scripts/licenses.ts ./scripts/
 COPY clients/typescript/src ./clients/typescript/src
 COPY console ./console
 RUN node scripts/build-console.ts

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
+import { licensesOf } from './licenses.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -17,9 +18,10 @@ export async function buildConsole(directory: string = consoleDirectory): Promis
     platform: 'browser',
     tsconfig: 'console/tsconfig.json',
   })
-  // Legal comments stay: the licenses of the packages ask for them.
-  await bundle.write({ dir: directory, format: 'esm', minify: true, codeSplitting: false })
+  const { output } = await bundle.write({ dir: directory, format: 'esm', minify: true, codeSplitting: false })
   await bundle.close()
+  const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
+  await writeFile(join(directory, 'licenses.txt'), await licensesOf(modules))
   const ofCharts = createRequire(import.meta.url).resolve('uplot/dist/uPlot.min.css')
   const styles = await Promise.all([ofCharts, join(root, 'console/style.css')].map((file) => readFile(file, 'utf8')))
   await writeFile(join(directory, 'console.css'), styles.join('\n'))

@@ -26,7 +26,7 @@ checkout, \`npm run peergate --\` stands for \`peergate\`.
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | it failed: the message says why |
+| 1 | it failed: the message says why; \`doctor\` found a problem |
 | 2, 3 | \`database check\`: messages are damaged, the file is damaged |
 | 64 | the arguments are not those of the command |
 | 69 | no gateway answers |

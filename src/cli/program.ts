@@ -4,6 +4,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addContext } from './commands/context.ts'
 import { addDatabase } from './commands/database.ts'
 import { addDht } from './commands/dht.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addFollow } from './commands/follow.ts'
 import { addHistory } from './commands/history.ts'
 import { addNode } from './commands/node.ts'
@@ -42,6 +43,7 @@ export function createProgram(): Command {
     addDht,
     addToken,
     addDatabase,
+    addDoctor,
     addContext,
     addCompletion,
   ])

@@ -82,6 +82,9 @@ const defaultListen = {
 
 const defaultRelay = { custom: true, libp2p: 'when-reachable', both: false } as const
 
+/** Variables of the command as a client, which configure no gateway: they may be set where one is started. */
+const commandVariables = ['PEERGATE_URL', 'PEERGATE_TOKEN']
+
 /**
  * Reads the environment.
  * @throws ConfigError with every invalid variable
@@ -92,7 +95,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const values = parse(environmentSchema, given, problems)
   const kind = engineOf(values)
   const limits = parseLimits(given, engineLimits[kind], problems)
-  const known = [...Object.keys(environmentSchema.shape), ...Object.keys(limitsSchema.shape).map(limitVariable)]
+  const known = [...Object.keys(environmentSchema.shape), ...Object.keys(limitsSchema.shape).map(limitVariable), ...commandVariables]
   const unknown = unknownVariables(Object.keys(given), known)
   problems.push(...unknown.misspelt)
   if (values === undefined || limits === undefined) throw new ConfigError(problems)

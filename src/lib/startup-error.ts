@@ -29,6 +29,6 @@ export function makeDirectory(path: string, variable: string): void {
   }
 }
 
-function reasonOf(cause: unknown): string {
+export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }

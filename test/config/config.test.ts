@@ -139,3 +139,7 @@ test('joins as many topics by default as peers of the engine accept', () => {
 test('sets limits by their names', () => {
   expect(loadConfig({ ...minimal, PEERGATE_MAX_JOINED_TOPICS: '7' }).limits.maxJoinedTopics).toBe(7)
 })
+
+test('the variables of the command are no misspelt ones of a gateway', () => {
+  expect(loadConfig({ PEERGATE_URL: 'http://127.0.0.1:7070', PEERGATE_TOKEN: 'secret' }).warnings).toEqual([])
+})

@@ -2,8 +2,8 @@ import { breaks } from '../patch.ts'
 
 export const webRtc = [
   ...breaks(
-    'src/engine/libp2p/webrtc/session-description.ts',
-    ['test/engine/libp2p/webrtc/session-description.test.ts'],
+    'src/engine/webrtc/session-description.ts',
+    ['test/engine/webrtc/session-description.test.ts'],
     [
       ['values of a description are not checked', '|| !forms[name].test(found)', ''],
       ['names are candidates', 'isIP(ip) !== 0 && ', ''],
@@ -19,8 +19,8 @@ export const webRtc = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/webrtc/sessions.ts',
-    ['test/engine/libp2p/webrtc/sessions.test.ts'],
+    'src/engine/webrtc/sessions.ts',
+    ['test/engine/webrtc/sessions.test.ts'],
     [
       ['any number of candidates is tried', 'if (++candidates > maxCandidates) return', ''],
       [

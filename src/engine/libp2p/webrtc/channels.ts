@@ -2,8 +2,8 @@ import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@li
 import type { Limits } from '../../../limits.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { maxChannelMessageBytes } from '../../webrtc/session-description.ts'
 import { createFrameBudget, type FrameRate } from '../transport/frame-budget.ts'
-import { maxChannelMessageBytes } from './session-description.ts'
 
 /**
  * What a message of a data channel costs: a turn of the event loop, and its bytes. No honest peer sends more. A new

@@ -1,5 +1,5 @@
 import type { PeerConnection } from 'node-datachannel'
-import { maxChannelMessageBytes } from './session-description.ts'
+import { maxChannelMessageBytes } from '../../webrtc/session-description.ts'
 
 /**
  * The native connections under the polyfill of WebRTC that libp2p uses. The polyfill keeps each channel that a peer has

@@ -1,6 +1,6 @@
 import { type Stream, StreamMessageEvent } from '@libp2p/interface'
+import { type Candidate, checkDescription, maxSignalLength, readCandidate } from '../../webrtc/session-description.ts'
 import { bytesField, bytesIn, numberIn, readFields } from '../protobuf.ts'
-import { type Candidate, checkDescription, maxSignalLength, readCandidate } from './session-description.ts'
 
 /** https://github.com/libp2p/specs/blob/master/webrtc/webrtc.md */
 export const signallingProtocol = '/webrtc-signaling/0.0.1'

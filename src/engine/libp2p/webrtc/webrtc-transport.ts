@@ -9,10 +9,11 @@ import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createSessions, type Session } from '../../webrtc/sessions.ts'
+import { tellerOf } from '../teller-of.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from '../transport/bounded-muxer.ts'
 import { boundChannels } from './channels.ts'
 import { loadPeerConnections } from './peer-connections.ts'
-import { createSessions, type Session } from './sessions.ts'
 import { checkSignals } from './signals.ts'
 
 type WebRtcComponents = Parameters<ReturnType<typeof webRTC>>[0]
@@ -65,7 +66,7 @@ export async function loadWebRtc(
       const onSignals: typeof handler = (stream, connection) => {
         try {
           const session = sessions.begin(endsOf(connection))
-          checkSignals(stream, 'offer', (candidate, use) => session.judge(candidate, connection, use))
+          checkSignals(stream, 'offer', (candidate, use) => session.judge(candidate, tellerOf(connection), use))
           return current.run(session, () => handler(stream, connection))
         } catch (error) {
           stream.abort(error instanceof Error ? error : new Error(String(error)))
@@ -82,7 +83,7 @@ export async function loadWebRtc(
       const session = current.getStore()
       if (session === undefined) throw new Error('there is no session')
       const stream: Stream = await connection.newStream(protocol, options)
-      checkSignals(stream, 'answer', (candidate, use) => session.judge(candidate, connection, use))
+      checkSignals(stream, 'answer', (candidate, use) => session.judge(candidate, tellerOf(connection), use))
       return stream
     }
     return Object.assign(Object.create(connection), { newStream })
@@ -108,7 +109,7 @@ export async function loadWebRtc(
     const native = session === undefined ? undefined : natives.get(session)
     if (native !== undefined && peerConnection !== undefined) peerConnections.handOn(native, peerConnection)
     session?.connected(remoteOf(peerConnection))
-    session?.carries(connection)
+    connection.addEventListener('close', () => session?.end(), { once: true })
     // The library forgets the connection on this event, which nothing else emits (libp2p/js-libp2p#3567).
     connection.addEventListener('close', () => peerConnection?.dispatchEvent(new Event('close')), { once: true })
     return factory === undefined ? {} : { muxerFactory: boundMuxer(boundChannels(factory, { limits }, rest), limits, rest) }
@@ -143,7 +144,7 @@ export async function loadWebRtc(
       try {
         return await current.run(session, () => dial.call(transport, address, { ...options, upgrader: bounding(options.upgrader) }))
       } catch (error) {
-        session.failed()
+        session.end()
         throw error
       }
     }

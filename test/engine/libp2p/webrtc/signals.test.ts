@@ -1,8 +1,8 @@
 import { streamPair } from '@libp2p/utils'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Candidate } from '../../../../src/engine/libp2p/webrtc/session-description.ts'
 import { checkSignals } from '../../../../src/engine/libp2p/webrtc/signals.ts'
+import type { Candidate } from '../../../../src/engine/webrtc/session-description.ts'
 import { field, fieldsOf, sized, unsized } from '../../../fixtures/protobuf.ts'
 
 const offer = [

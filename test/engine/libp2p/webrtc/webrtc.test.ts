@@ -40,6 +40,17 @@ test('a gateway that reaches a peer through a relay opens a WebRTC connection to
     .toContainEqual(expect.objectContaining({ peerId, path: expect.objectContaining({ by: 'webrtc' }) }))
 })
 
+test('a peer returns more often than it has places, since the end of a connection frees its place', { timeout }, async () => {
+  const { engine, address } = await hiddenGateway(await relayForTest())
+  const stock = await stockNode({ webRtc: true, listen: [] })
+  for (let times = 0; times < 3; times++) {
+    const connection = await stock.dial(multiaddr(address), { signal: AbortSignal.timeout(20_000) })
+    expect(connection.direct).toBe(true)
+    for (const each of stock.getConnections(peerIdFromString(engine.peerId))) each.abort(new Error('the peer goes'))
+    await expect.poll(async () => (await engine.peers()).length, patience).toBe(1)
+  }
+})
+
 test.for(['hangUp', 'block'] as const)('%s ends a WebRTC connection', { timeout }, async (way) => {
   const { engine, address } = await hiddenGateway(await relayForTest())
   const stock = await stockNode({ webRtc: true, listen: [] })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkDescription, readCandidate } from '../../../../src/engine/libp2p/webrtc/session-description.ts'
+import { checkDescription, readCandidate } from '../../../src/engine/webrtc/session-description.ts'
 
 const fingerprint = Array.from({ length: 32 }, () => 'AB').join(':')
 const values = {

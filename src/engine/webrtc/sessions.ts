@@ -1,14 +1,13 @@
-import type { Connection, MultiaddrConnection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createDeadline } from '../../../lib/deadline.ts'
-import { createLru } from '../../../lib/lru.ts'
-import { createShares } from '../../../lib/shares.ts'
-import { createTokenBucket } from '../../../lib/token-bucket.ts'
-import type { Limits } from '../../../limits.ts'
-import type { DialGate } from '../../dial/gate.ts'
-import type { DialPolicy } from '../../dial/policy.ts'
-import type { LimitsReached } from '../../limits-reached.ts'
-import { tellerOf } from '../teller-of.ts'
+import { createDeadline } from '../../lib/deadline.ts'
+import { createLru } from '../../lib/lru.ts'
+import { createShares } from '../../lib/shares.ts'
+import { createTokenBucket } from '../../lib/token-bucket.ts'
+import type { Limits } from '../../limits.ts'
+import type { DialGate } from '../dial/gate.ts'
+import type { DialPolicy } from '../dial/policy.ts'
+import type { Teller } from '../dial/tellers.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import type { Candidate } from './session-description.ts'
 
 /** Limits the native peer connections that peers can cause, and what each of them sends to. */
@@ -20,12 +19,11 @@ export interface Sessions {
 /** A peer connection, from its first signal to its end. */
 export interface Session {
   /** Has the dial policy and the budget of dials decide whether this node may send to an address that the peer named. */
-  judge(candidate: Candidate, relayed: Pick<Connection, 'remoteAddr'>, use: () => void): void
+  judge(candidate: Candidate, teller: Teller, use: () => void): void
   /** The peer is reached at this address; undefined when it is not known. */
   connected(at: { ip: string; port: number } | undefined): void
-  /** The peer connection is in use until this ends. */
-  carries(connection: MultiaddrConnection): void
-  failed(): void
+  /** The peer connection has ended, or could not be made. Without it, one that was connected keeps its place. */
+  end(): void
 }
 
 /** Places of one peer: a page that lost its connection may return before this node has noticed. */
@@ -84,10 +82,10 @@ export function createSessions(
       deadline.signal.addEventListener('abort', end)
 
       return {
-        judge({ ip, port }, relayed, use) {
+        judge({ ip, port }, teller, use) {
           if (++candidates > maxCandidates) return
           const address = `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/udp/${port}`
-          policy.told([address], tellerOf(relayed))
+          policy.told([address], teller)
           const attempt = gate.dial(multiaddr(address), deadline.signal, async () => {
             use()
             if ((await selected.promise) !== keyOf({ ip, port })) throw new Error('the peer was not reached there')
@@ -99,8 +97,7 @@ export function createSessions(
           deadline[Symbol.dispose]()
           selected.resolve(at === undefined ? undefined : keyOf(at))
         },
-        carries: (connection) => connection.addEventListener('close', end, { once: true }),
-        failed: end,
+        end,
       }
     },
   }

@@ -1,14 +1,11 @@
-import type { MultiaddrConnection } from '@libp2p/interface'
-import { multiaddrConnectionPair } from '@libp2p/utils'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
-import { createDialGate } from '../../../../src/engine/dial/gate.ts'
-import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
-import { createSessions, type Session } from '../../../../src/engine/libp2p/webrtc/sessions.ts'
-import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
-import { defaultLimits } from '../../../../src/limits.ts'
+import { createDialGate } from '../../../src/engine/dial/gate.ts'
+import { createDialPolicy } from '../../../src/engine/dial/policy.ts'
+import { createLimitsReached } from '../../../src/engine/limits-reached.ts'
+import { createSessions, type Session } from '../../../src/engine/webrtc/sessions.ts'
+import { defaultLimits } from '../../../src/limits.ts'
 
-const relayed = { remoteAddr: multiaddr('/ip4/11.0.0.1/tcp/7071/p2p-circuit') }
+const relay = { ip: '11.0.0.1', isRelayed: true }
 
 function setUp(max = defaultLimits.maxWebrtcConnections) {
   let now = 0
@@ -23,7 +20,7 @@ function setUp(max = defaultLimits.maxWebrtcConnections) {
 /** Whether packets may be sent to the address. */
 async function mayUse(session: Session, ip: string, port = 9): Promise<boolean> {
   let isUsed = false
-  session.judge({ ip, port, text: '' }, relayed, () => {
+  session.judge({ ip, port, text: '' }, relay, () => {
     isUsed = true
   })
   await new Promise((resolve) => setImmediate(resolve))
@@ -53,7 +50,7 @@ test('peers that name a victim cannot have this node send to many of its ports',
     const session = sessions.begin({ peerId: `peer ${peer}`, relayId: `r${peer}` })
     for (let port = 1; port <= 12; port++) if (await mayUse(session, '11.0.0.66', peer * 100 + port)) used++
     session.connected({ ip: '11.0.0.9', port: 9 })
-    session.failed()
+    session.end()
   }
   expect(used).toBeGreaterThan(0)
   expect(used).toBeLessThan(20)
@@ -72,32 +69,29 @@ test('a peer has two places, and the peers of one relay leave others a share', (
   expect(() => begin('f', 'r')).toThrow('maximum')
   begin('f', 'another relay')
   expect(reached.counts.webrtc).toBe(2)
-  for (const session of taken) session.failed()
+  for (const session of taken) session.end()
   begin('g', 'another relay')
 })
 
 test('a peer that begins again and again has to wait', () => {
   const { sessions, pass } = setUp()
-  const begin = () => sessions.begin({ peerId: 'a', relayId: 'r' }).failed()
+  const begin = () => sessions.begin({ peerId: 'a', relayId: 'r' }).end()
   for (let times = 0; times < 5; times++) begin()
   expect(begin).toThrow('maximum')
   pass(60_000)
   begin()
 })
 
-test('a connection holds its place until it closes', async () => {
+test('a connection holds its place until it ends', () => {
   const { sessions, pass } = setUp()
-  const [connection]: MultiaddrConnection[] = multiaddrConnectionPair()
-  if (connection === undefined) throw new Error('there are two')
   const begin = () => {
     pass(60_000)
     return sessions.begin({ peerId: 'a', relayId: 'r' })
   }
-  for (const session of [begin(), begin()]) {
-    session.connected(undefined)
-    session.carries(connection)
-  }
+  const connections = [begin(), begin()]
+  for (const session of connections) session.connected(undefined)
   expect(begin).toThrow('maximum')
-  connection.abort(new Error('closed'))
-  await expect.poll(begin).toBeDefined()
+  connections[0]?.end()
+  begin()
+  expect(begin).toThrow('maximum')
 })

@@ -26,7 +26,7 @@ async function start(under: string[] = [], env: Record<string, string>): Promise
 async function startBehind({ outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
   const place = `/ip4/${publicAddress}/tcp/7071`
   const relay = await start(outside, { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071', PEERGATE_ANNOUNCE: place, PEERGATE_RELAY: 'true' })
-  const hidden = { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071,/p2p-circuit' }
+  const hidden = { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071' }
   const toRelay = `${place}/p2p/${relay.peerId}`
   const target = await start(hosts[0], { ...hidden, PEERGATE_BOOTSTRAP: toRelay })
   const relays = async () => (await getInside<NodeView>(target.under, `${target.url}/v1/node`)).reachability.relays

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../version.ts'
+import { addBench } from './commands/bench.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addContext } from './commands/context.ts'
 import { addDatabase } from './commands/database.ts'
@@ -44,6 +45,7 @@ export function createProgram(): Command {
     addToken,
     addDatabase,
     addDoctor,
+    addBench,
     addContext,
     addCompletion,
   ])

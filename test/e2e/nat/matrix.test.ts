@@ -16,7 +16,6 @@ const engines: EngineName[] = ['custom', 'libp2p']
 const telling: Kinds[] = [
   ['none', 'symmetric'],
   ['full-cone', 'address-restricted'],
-  ['address-restricted', 'symmetric'],
   ['port-restricted', 'double'],
   ['port-restricted', 'symmetric'],
 ]

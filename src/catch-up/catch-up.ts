@@ -17,8 +17,8 @@ import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
 /**
- * Fetches messages of joined topics that this gateway has missed from linked peers: soon after a peer appears, and then
- * periodically, since any delivery can lose a message. A peer that has not joined a topic is asked for it too: it may
+ * Fetches messages of joined topics that this gateway has missed from linked peers: soon after a peer appears, soon
+ * after one has announced a message that did not come, and then periodically, since any delivery can lose a message. A peer that has not joined a topic is asked for it too: it may
  * have published to it, or left it. The position in each peer's log is stored. Messages from before a topic was joined
  * are not fetched. Does not own the append, which is `log`'s, or the service that other peers read from
  * (history-service.ts).
@@ -255,6 +255,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
             break
           case 'topic:bridged':
             askAll()
+            break
+          case 'message:missed':
+            // Its log has what its link had no room for.
+            if (peers.has(event.peerId)) appeared(event.peerId)
             break
           case 'peer:disconnect':
             peers.delete(event.peerId)

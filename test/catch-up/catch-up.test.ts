@@ -96,6 +96,32 @@ describe('a gateway that was away', () => {
     await expect.poll(() => stored(there)).toEqual(['lost'])
   })
 
+  test('fetches what a peer has announced and not sent soon, not when its next round is due', async () => {
+    const node = await memoryNode()
+    const { listen, request } = node
+    const listeners: Parameters<P2PEngine['listen']>[0][] = []
+    node.listen = (listener) => {
+      listeners.push(listener)
+      return listen(listener)
+    }
+    let asked = 0
+    node.request = async (...args) => {
+      asked++
+      return await request(...args)
+    }
+    const { here, there } = await createParties({ engine: node })
+    await join([here, there])
+    // The rounds after the link and the subscriptions.
+    await expect.poll(() => asked).toBeGreaterThan(0)
+    await delay(1_500)
+    const { send } = here.engine
+    here.engine.send = async (messages) => messages.map(() => 1)
+    const { id } = await here.rest.publish('orders', 'lost')
+    here.engine.send = send
+    for (const listener of listeners) listener({ type: 'message:missed', peerId: here.peerId, ids: [id] })
+    await expect.poll(() => stored(there)).toEqual(['lost'])
+  })
+
   test('fetches what came right after it joined, from a peer that is slow to answer', async () => {
     const { here, there } = await createParties({ limits: often })
     const { request } = there.engine

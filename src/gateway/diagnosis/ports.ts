@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Config } from '../../config/config.ts'
+import { adopt, adoptSocketsOf } from '../../lib/adopt-socket.ts'
 import type { Finding } from '../../model/finding.ts'
 import { parseAddress } from '../../model/peer.ts'
 
@@ -57,7 +58,11 @@ export async function portFindings(ports: NeededPort[], { isRunning }: { isRunni
 
 /** The code of the error, if the port can't be listened on. */
 async function failure({ protocol, host, port }: NeededPort): Promise<string | undefined> {
-  const socket = protocol === 'udp' ? createSocket(host.includes(':') ? 'udp6' : 'udp4') : createServer()
+  const socket =
+    protocol === 'udp'
+      ? adopt(createSocket(host.includes(':') ? 'udp6' : 'udp4'))
+      : // Nobody who connects meanwhile may keep it from closing.
+        adoptSocketsOf(createServer((connection) => connection.destroy()))
   try {
     const listening = once(socket, 'listening')
     if ('bind' in socket) socket.bind(port, host)

@@ -249,8 +249,13 @@ export const customEngine = [
     [
       ['what is missing is not told of', 'if (announced.length > 0) components.onAnnounced(from, announced)', ''],
       ['what was overtaken is asked for late', 'missing.overtaken(id)', ''],
-      ['a neighbour is sent a later message first', 'for (const frame of announcements.takeFor(peerId, topic)) send(peerId, frame)', ''],
+      ['a neighbour is sent a later message first', 'announcements.flushFor(peerId, topic, (frame) => send(peerId, frame))', ''],
     ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/announcements.ts',
+    ['test/engine/custom/overlay/direct-neighbors.test.ts'],
+    [['what a link has no room for is not announced later', ', messages: some })) return false', ', messages: some })) break']],
   ),
   ...breaks(
     'src/engine/custom/overlay/missing.ts',

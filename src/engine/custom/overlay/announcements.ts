@@ -1,26 +1,39 @@
 import { type FrameOf, frameBounds } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 
-/** Announcements for lazy neighbours, batched by neighbour and topic until the next tick. */
+/**
+ * Announcements for lazy neighbours, and of messages for which the link of an eager one had no room, batched by neighbour
+ * and topic until the next tick. What a link has no room for waits on.
+ */
 export interface Announcements {
   add(peerId: string, topic: string, id: string, hops: number): void
   forgetPeer(peerId: string): void
-  /** Removes all waiting announcements and returns them as frames. */
-  take(): Array<{ peerId: string; frame: FrameOf<'ihave'> }>
+  /** Sends all that wait. `send` returns false when the neighbour's link has no room. */
+  flush(send: (peerId: string, frame: FrameOf<'ihave'>) => boolean): void
   /** The same for one neighbour and topic. */
-  takeFor(peerId: string, topic: string): Array<FrameOf<'ihave'>>
+  flushFor(peerId: string, topic: string, send: (frame: FrameOf<'ihave'>) => boolean): void
   readonly size: number
 }
 
-export function createAnnouncements(init: { limits: OverlayLimits }): Announcements {
-  const waiting = new Map<string, { count: number; topics: Map<string, FrameOf<'ihave'>['messages']> }>()
+interface Waiting {
+  count: number
+  readonly topics: Map<string, FrameOf<'ihave'>['messages']>
+}
 
-  function framesOf(topic: string, messages: FrameOf<'ihave'>['messages']): Array<FrameOf<'ihave'>> {
-    const frames: Array<FrameOf<'ihave'>> = []
-    for (let at = 0; at < messages.length; at += frameBounds.ids) {
-      frames.push({ type: 'ihave', topic, messages: messages.slice(at, at + frameBounds.ids) })
+export function createAnnouncements(init: { limits: OverlayLimits }): Announcements {
+  const waiting = new Map<string, Waiting>()
+
+  /** Returns whether the link had room for all. */
+  function flushTopic(peer: Waiting, topic: string, send: (frame: FrameOf<'ihave'>) => boolean): boolean {
+    const messages = peer.topics.get(topic) ?? []
+    while (messages.length > 0) {
+      const some = messages.slice(0, frameBounds.ids)
+      if (!send({ type: 'ihave', topic, messages: some })) return false
+      messages.splice(0, some.length)
+      peer.count -= some.length
     }
-    return frames
+    peer.topics.delete(topic)
+    return true
   }
 
   return {
@@ -39,22 +52,15 @@ export function createAnnouncements(init: { limits: OverlayLimits }): Announceme
       messages.push({ id, hops: Math.min(hops, frameBounds.hops) })
     },
     forgetPeer: (peerId) => waiting.delete(peerId),
-    take() {
-      if (waiting.size === 0) return []
-      const frames: Array<{ peerId: string; frame: FrameOf<'ihave'> }> = []
-      for (const [peerId, { topics }] of waiting) {
-        for (const [topic, messages] of topics) frames.push(...framesOf(topic, messages).map((frame) => ({ peerId, frame })))
+    flush(send) {
+      for (const [peerId, peer] of waiting) {
+        const sendTo = (frame: FrameOf<'ihave'>) => send(peerId, frame)
+        if ([...peer.topics.keys()].every((topic) => flushTopic(peer, topic, sendTo))) waiting.delete(peerId)
       }
-      waiting.clear()
-      return frames
     },
-    takeFor(peerId, topic) {
+    flushFor(peerId, topic, send) {
       const peer = waiting.get(peerId)
-      const messages = peer?.topics.get(topic)
-      if (peer === undefined || messages === undefined) return []
-      peer.topics.delete(topic)
-      peer.count -= messages.length
-      return framesOf(topic, messages)
+      if (peer !== undefined) flushTopic(peer, topic, send)
     },
     get size() {
       let size = 0

@@ -74,7 +74,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       if (has(peerId)) continue
       const spare = isOutside && handed > 0
       // Of earlier messages the neighbour is told first, if it was lazy until now.
-      for (const frame of announcements.takeFor(peerId, topic)) send(peerId, frame)
+      announcements.flushFor(peerId, topic, (frame) => send(peerId, frame))
       const sent = send(peerId, { type: 'message', hops, ...(spare && { spare }), envelope })
       if (sent) {
         handed++
@@ -275,7 +275,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     tick() {
       if (missing.size > 0) askForMissing()
       beacons.tick()
-      for (const { peerId, frame } of announcements.take()) if (components.isLinked(peerId)) send(peerId, frame)
+      announcements.flush(send)
     },
     sweep() {
       cache.sweep()

@@ -37,6 +37,21 @@ describe('publishing', () => {
     expect(overlay.size().announcements).toBe(1)
   })
 
+  test('announces what a full queue had no room for once it has some, and the rest when it has more', () => {
+    const { overlay, link, refuseFrames, pass, sentTo } = overlayForTest()
+    link('b', ['orders'])
+    refuseFrames()
+    const count = 700
+    const messages = Array.from({ length: count }, (_, number) => envelope(number, 'orders', 'self'))
+    for (const each of messages) overlay.publish([each])
+    pass(1_000)
+    expect(overlay.size().announcements).toBe(count)
+    refuseFrames(false)
+    pass(100)
+    expect(sentTo('b', 'ihave').flatMap(({ messages }) => messages.map(({ id }) => id))).toEqual(messages.map(({ id }) => id))
+    expect(overlay.size().announcements).toBe(0)
+  })
+
   test('hands a message to one neighbour even when all asked to be left out', () => {
     const { overlay, link } = overlayForTest()
     overlay.subscribe('orders')

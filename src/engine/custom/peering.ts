@@ -139,6 +139,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
         const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
         void onSocket({ socket, remote, seenAt: undefined, observed: '' })
       },
+      dial: (address, signal) => connections.dial(address, { source: 'learnt', signal }),
       adopt: (link) => connections.welcome(link),
       onChange: updateLinks,
       reached,

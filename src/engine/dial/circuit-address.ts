@@ -12,6 +12,11 @@ export function isCircuitAddress(address: Multiaddr): boolean {
   return address.getComponents().some(({ name }) => name === 'p2p-circuit')
 }
 
+/** Those of a peer's addresses that lead through no relay. */
+export function directAddresses(multiaddrs: readonly string[]): string[] {
+  return multiaddrs.filter((address) => !address.includes(throughRelays))
+}
+
 /** The part of a relayed address that leads to the relay; undefined when the address is not relayed. */
 export function relayOf(address: Multiaddr): Multiaddr | undefined {
   const parts = address.toString().split('/p2p-circuit')

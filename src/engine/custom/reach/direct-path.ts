@@ -14,7 +14,8 @@ import { directPathProtocol } from './protocols.ts'
  * other where it sees the socket of this end's own link. Then both connect to each other at the same moment, from the
  * ports of those sockets: each router takes the other end's packets for answers. The dialling end of the relayed link
  * begins. An address comes from the relay only, on request of the peer that is seen there, so no peer can name another
- * one's.
+ * one's. Where the ends have not met, each tries the other's own addresses: a router that lets in whom its host has sent
+ * to lets this node in now, from whatever port.
  */
 export interface DirectPath {
   /** Begins attempts for links that are due. Call it every few seconds, and at each new link. */
@@ -41,6 +42,8 @@ export interface DirectPathComponents {
   show(relay: Link, peerId: string): void
   /** Connects and makes a link that counts. @throws Error */
   meet(at: SeenAt, relay: Link, side: Meeting, signal: AbortSignal): Promise<void>
+  /** Dials the addresses that the peer of a relayed link says it listens on. */
+  dialOwn(link: Link): Promise<void>
   /** An attempt has ended. */
   onEnd(outcome: PunchOutcome): void
   /** Fires when the node is stopped. */
@@ -69,7 +72,7 @@ interface Attempt {
 }
 
 export function createDirectPath(components: DirectPathComponents): DirectPath {
-  const { links, relayOf, show, meet, onEnd, stopping, logger, now = () => performance.now(), random } = components
+  const { links, relayOf, show, meet, dialOwn, onEnd, stopping, logger, now = () => performance.now(), random } = components
   const attempts = new Map<string, Attempt>()
   const historyOf = createLru({ max: maxPeers }, () => ({ failures: 0, notBefore: 0 }))
   const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
@@ -111,11 +114,16 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       logger.debug({ peerId }, 'a direct link takes the place of one through a relay')
     } catch (err) {
       failed(peerId)
-      onEnd('failed')
-      logger.debug({ err, peerId }, 'found no direct path to a peer behind a relay')
+      await missed(link, err)
     } finally {
       attempts.delete(peerId)
     }
+  }
+
+  async function missed(link: Link, err: unknown): Promise<void> {
+    onEnd('failed')
+    logger.debug({ err, peerId: link.peerId }, 'found no direct path to a peer behind a relay')
+    await dialOwn(link)
   }
 
   async function follow(link: Link, relay: Link, localPort: number, attempt: Attempt): Promise<void> {
@@ -127,8 +135,7 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       await meet(at, relay, { role: 'responder', expectedPeerId: peerId, localPort, dialledAt: remote }, signal)
       onEnd('succeeded')
     } catch (err) {
-      onEnd('failed')
-      logger.debug({ err, peerId }, 'found no direct path to a peer behind a relay')
+      await missed(link, err)
     } finally {
       attempts.delete(peerId)
     }

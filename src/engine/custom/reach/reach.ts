@@ -3,7 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import type { Limits } from '../../../limits.ts'
 import { parseMultiaddr, peerIdOf } from '../../../model/peer.ts'
-import { throughRelays as circuitSuffix, isCircuitAddress } from '../../dial/circuit-address.ts'
+import { throughRelays as circuitSuffix, directAddresses, isCircuitAddress } from '../../dial/circuit-address.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
 import type { DialGate } from '../../dial/gate.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
@@ -75,6 +75,8 @@ export interface ReachComponents {
   listened(): string[]
   /** A peer tells its own addresses. */
   told(addresses: Iterable<string>, teller: Teller): void
+  /** Dials an address that its peer has told. @throws Error */
+  dial(address: string, signal: AbortSignal): Promise<unknown>
   /** A peer has reached this node through a relay. */
   onCircuit(circuit: Circuit, relay: Link): void
   /** Takes a link whose peer has said hello. @throws Error when it is not wanted */
@@ -92,10 +94,12 @@ const handleOptions = { maxRequestBytes: 8_192, maxConcurrent: 20 }
 const maxAnswerBytes = 8_192
 /** Addresses of a relay that this node announces itself under. */
 const maxAddressesPerRelay = 2
+/** Addresses of a peer that are dialled when no hole was punched. */
+const maxOwnAddresses = 4
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, told, onCircuit, adopt, onChange, reached, counter, logger } = components
+  const { links, handlers, meeting, dialGate, listened, told, dial, onCircuit, adopt, onChange, reached, counter, logger } = components
   const observed = createObserved()
   const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached, counter })
   const showing = createShowing({ hasCircuit: (one, other) => relay.joins(one, other) })
@@ -108,6 +112,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     relayOf: (link) => links.get(peerIdOf(multiaddr(link.remote.slice(0, -circuitSuffix.length))) ?? ''),
     show: (over, other) => legs.show(over, other),
     meet,
+    dialOwn,
     stopping: () => stopping.signal,
     onEnd: counter.punched,
     logger,
@@ -208,6 +213,14 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     })
   }
 
+  async function dialOwn({ peerId: other, hello }: Link): Promise<void> {
+    const { signal } = stopping
+    for (const address of directAddresses(hello.multiaddrs).slice(0, maxOwnAddresses)) {
+      if (signal.aborted || links.get(other)?.isRelayed !== true) return
+      await dial(address, signal).catch((err: unknown) => logger.debug({ err, address }, 'a peer behind a relay was not reached'))
+    }
+  }
+
   function note(link: Link): void {
     if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
     if (reachability.state !== 'direct') stepReachability()
@@ -230,8 +243,9 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   function throughRelays(): string[] {
     return reachability.relays.flatMap((other) => {
       const told = links.get(other)?.hello.multiaddrs ?? []
-      const direct = told.filter((address) => !address.includes(circuitSuffix)).slice(0, maxAddressesPerRelay)
-      return direct.map((address) => `${address}${circuitSuffix}`)
+      return directAddresses(told)
+        .slice(0, maxAddressesPerRelay)
+        .map((address) => `${address}${circuitSuffix}`)
     })
   }
 

@@ -50,6 +50,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
       }),
       listened: () => [],
       told: policy.told,
+      dial: async () => undefined,
       onCircuit: (circuit) => void circuits.push(circuit),
       adopt: async () => undefined,
       onChange: () => undefined,

@@ -28,6 +28,7 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } =
     met: [] as Met[],
     shown: [] as string[],
     ended: [] as string[],
+    dialled: [] as string[],
     isShown: init.isShown ?? true,
     meets: init.meets ?? true,
   }
@@ -58,6 +59,7 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } =
         state.met.push({ by: name, at, side, now: state.now })
         if (!state.meets) throw new Error('nobody came')
       },
+      dialOwn: async ({ peerId }) => void state.dialled.push(`${name} dials ${peerId} after ${state.ended.length}`),
       onEnd: (outcome) => void state.ended.push(`${name} ${outcome}`),
       stopping: () => stopping.signal,
       logger: silentLog,
@@ -95,6 +97,14 @@ describe('two ends of a relayed link', () => {
     expect(state.met[1]).toEqual({ by: 'a', at: addresses.b, side: begins, now: roundTripMs / 2 })
     expect([a.size, b.size]).toEqual([0, 0])
     expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
+    expect(state.dialled).toEqual([])
+  })
+
+  test('dial the addresses that the other listens on when they have not met', async () => {
+    const { a, state, pass } = pair({ meets: false })
+    a.step()
+    await pass(roundTripMs)
+    expect(state.dialled).toEqual(['b dials a after 1', 'a dials b after 2'])
   })
 
   test('try three times, with growing pauses, then not for an hour', async () => {

@@ -16,8 +16,9 @@ import { silentLog } from '../../../fixtures/log.ts'
 const relayId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 
 /** A node with a link to a relay, and links through it to any peer; it meets nobody. */
-function node({ relayAt = '8.8.4.7', comes }: { relayAt?: string; comes?: Link } = {}) {
-  const hello = { protocols: [], multiaddrs: [], observed: '' }
+function node({ relayAt = '8.8.4.7', comes, own = [] }: { relayAt?: string; comes?: Link; own?: string[] } = {}) {
+  const hello = { protocols: [], multiaddrs: own, observed: '' }
+  const dialled: string[] = []
   const charged: number[] = []
   const common = { hello, send: () => true, charge: (units: number) => charged.push(units) }
   const relay = {
@@ -52,6 +53,10 @@ function node({ relayAt = '8.8.4.7', comes }: { relayAt?: string; comes?: Link }
       dialGate: createDialGate({ policy }),
       listened: () => [],
       told: policy.told,
+      async dial(address) {
+        dialled.push(address)
+        throw new Error('it does not answer')
+      },
       onCircuit: () => undefined,
       adopt: async (link) => void adopted.push(link),
       onChange: () => undefined,
@@ -74,7 +79,7 @@ function node({ relayAt = '8.8.4.7', comes }: { relayAt?: string; comes?: Link }
   function see(from: string, ip: string, port: number): void {
     reach.receive(get(relayId), frameTypes.circuit, Buffer.from(encode({ type: 'seen', from, ip, port })))
   }
-  return { shown, see, met, charged, adopted, linked: reach.linked }
+  return { shown, see, met, dialled, charged, adopted, linked: reach.linked }
 }
 
 test.each([
@@ -107,6 +112,13 @@ test('a relay that shows a peer that nobody asked for is charged, and the peer i
   see('b', '9.9.9.9', 4_001)
   expect(charged.length).toBe(1)
   expect(met).toEqual([])
+})
+
+test('a peer that was not met is dialled at four of its own addresses at most, and through no relay', async () => {
+  const direct = Array.from({ length: 6 }, (_, number) => `/ip4/9.9.9.9/tcp/${number + 1}/ws/p2p/b`)
+  const { shown, dialled } = node({ own: [`/ip4/8.8.4.7/tcp/1/ws/p2p/${relayId}/p2p-circuit/p2p/b`, ...direct] })
+  await shown('b', '9.9.9.9', 4_001)
+  expect(dialled).toEqual(direct.slice(0, 4))
 })
 
 test('a peer that was met is no relay: it cannot be dialled itself', async () => {

@@ -27,6 +27,7 @@ peer = {
     "direction": "outbound",
     "path": "tcp",
     "via": None,
+    "beyond": [],
     "since": "2026-11-23T12:00:00+00:00",
     "agent": None,
     "protocols": [],

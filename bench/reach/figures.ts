@@ -13,7 +13,7 @@ type Kinds = readonly [RouterKind, RouterKind]
 const topic = 'measured'
 const engines: EngineName[] = ['custom', 'libp2p']
 const pairs: Kinds[] = natKinds.flatMap((one, index) => natKinds.slice(index).map((other): Kinds => [one, other]))
-/** Less than may wait for a slow peer (`maxPubsubBufferBytes`): what exceeds that follows from the log, up to a minute later. */
+/** Less than may wait for a slow peer (`maxPubsubBufferBytes`): what exceeds that is announced, and asked for later. */
 const load = { messages: 200, bytes: 16_384 }
 
 /** A reader at the first gateway, and `count` messages published at the second. Resolves when the last has arrived. */

@@ -18,8 +18,8 @@ export interface Announcers {
 const maxExpected = 20_000
 const authorShare = 1 / 2
 /**
- * A peer that has let others wait in vain so many times within the time does not count until the first of them is that
- * long ago. Failures of one moment are one, since an honest peer may lose many messages at once.
+ * After `maxFailures` waits in vain within `failuresMs`, announcements of a peer no longer count, until the first of these
+ * waits is so long ago. Failures of one moment are one, since an honest peer may lose many messages at once.
  */
 const maxFailures = 5
 const failuresMs = 600_000

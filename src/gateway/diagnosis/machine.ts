@@ -82,7 +82,7 @@ export function judgeProxy(http: { host: string; allowedHosts: string[]; trusted
       check: 'proxy',
       state: 'warning',
       detail: `The gateway is reached as ${http.allowedHosts.join(', ')}, and trusts no proxy: if there is one, all its clients share the limits of one address.`,
-      fix: 'Set PEERGATE_TRUSTED_PROXIES to the address of the proxy, unless there is none.',
+      fix: 'Set PEERGATE_TRUSTED_PROXIES to the address of the proxy, or to nothing where there is no proxy.',
     }
   }
   const detail =

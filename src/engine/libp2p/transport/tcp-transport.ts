@@ -10,8 +10,8 @@ export interface TcpTransportComponents {
   /** Undefined: dials leave from any port. */
   ownPort?: OwnPort | undefined
   /**
-   * Whether dials that punch no hole leave from the listening port, too. Whoever can be dialled needs no holes, and on
-   * a server two dials of the same two peers could collide.
+   * Whether ordinary dials, too, leave from the listening port. A node that can be dialled does not need this, and there
+   * the dials of two such nodes to each other could become one connection.
    */
   needsHoles?(): boolean
   /** A connection was dialled from the listening port. */

@@ -26,8 +26,9 @@ COPY package.json ./
 COPY --from=console /app/dist/console ./dist/console
 COPY prisma ./prisma
 COPY src ./src
-# `peergate follow` and others use it.
+# `peergate follow` and others use these.
 COPY clients/typescript/src ./clients/typescript/src
+COPY --from=console /app/console/metrics.ts /app/console/words.ts ./console/
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
 
 /** Tests of whole gateways, as their users have them. */
-const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/examples.test.ts']
+const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/{examples,guides}.test.ts']
 
 /** Those of them that measure latency or use up a limit of the machine: one file after another, with nothing beside it. */
 const measured = [

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
 import { benchBridge } from './bridge.ts'
+import { benchConsumers } from './consumers.ts'
 import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
 import { benchJoinedTopics } from './joined-topics.ts'
@@ -19,6 +20,7 @@ import { benchRequest } from './request.ts'
 import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
 import { benchSimulation } from './simulation.ts'
+import { benchStart } from './start.ts'
 
 /**
  * `npm run bench [name]`: runs each subject and its limit together; prints a table and writes
@@ -31,6 +33,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   replay: () => benchReplay(),
   append: () => benchAppend(),
   publish: () => benchPublish(),
+  consumers: () => benchConsumers(),
   postgres: () => benchPostgres(),
   overload: () => benchOverload(),
   request: () => benchRequest(),
@@ -43,6 +46,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   topics: () => benchJoinedTopics(),
   bridge: () => benchBridge(),
   reach: () => benchReach(),
+  start: () => benchStart(),
 }
 
 const wanted = process.argv.slice(2)

@@ -26,7 +26,7 @@ const data = 'x'.repeat(256)
 const followers = 200
 
 export async function benchPostgres(): Promise<BenchResult> {
-  const server = await startPostgres()
+  const server = await startPostgres({ directory: tmpdir() })
   const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
   try {
     const rows = [...(await appends(server, directory)), ...(await publishing(server, directory)), await failover(server, directory)]

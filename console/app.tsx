@@ -1,36 +1,58 @@
+import type { ComponentChildren } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
-import { type Access, call, gateway, isSignedOut, watchCalls, wordsOf } from './gateway.ts'
+import { type Access, call, gateway, isSignedOut, type Schemas, watchCalls, wordsOf } from './gateway.ts'
 import { AuditLog, Tokens } from './pages/access.tsx'
+import { Consumers } from './pages/consumers.tsx'
 import { Direct } from './pages/direct.tsx'
+import { Explorer } from './pages/explorer.tsx'
 import { Messages } from './pages/messages.tsx'
 import { Network } from './pages/network.tsx'
 import { Overview } from './pages/overview.tsx'
+import { Services } from './pages/services.tsx'
 import { Topics } from './pages/topics.tsx'
+import { Webhooks } from './pages/webhooks.tsx'
+import { type Action, Rights } from './rights.ts'
 import { SignIn } from './sign-in.tsx'
 
+interface PageEntry {
+  path: string
+  name: string
+  Page: () => ComponentChildren
+  /** Actions of which the client needs one. */
+  needs: Action[]
+}
+
+/** The explorer needs no right: who may do nothing else sees it. */
+const explorer: PageEntry = { path: '#/explorer', name: 'Explorer', Page: Explorer, needs: [] }
 /** The pages, by the fragment of the address, which is never sent to the gateway. */
-const overview = { path: '#/', name: 'Overview', Page: Overview }
-const pages = [
-  overview,
-  { path: '#/topics', name: 'Topics', Page: Topics },
-  { path: '#/messages', name: 'Messages', Page: Messages },
-  { path: '#/network', name: 'Network', Page: Network },
-  { path: '#/direct', name: 'Direct messages', Page: Direct },
-  { path: '#/tokens', name: 'Tokens', Page: Tokens },
-  { path: '#/audit', name: 'Audit', Page: AuditLog },
+const pages: PageEntry[] = [
+  { path: '#/', name: 'Overview', Page: Overview, needs: ['read'] },
+  { path: '#/topics', name: 'Topics', Page: Topics, needs: ['read'] },
+  { path: '#/messages', name: 'Messages', Page: Messages, needs: ['read', 'publish'] },
+  { path: '#/consumers', name: 'Consumers', Page: Consumers, needs: ['read'] },
+  { path: '#/webhooks', name: 'Webhooks', Page: Webhooks, needs: ['webhooks'] },
+  { path: '#/network', name: 'Network', Page: Network, needs: ['peers'] },
+  { path: '#/services', name: 'Services', Page: Services, needs: ['read'] },
+  { path: '#/direct', name: 'Direct messages', Page: Direct, needs: ['direct', 'request'] },
+  { path: '#/tokens', name: 'Tokens', Page: Tokens, needs: ['admin'] },
+  { path: '#/audit', name: 'Audit', Page: AuditLog, needs: ['admin'] },
+  explorer,
 ]
 
 const retryMs = 2_000
 
-function currentPage() {
-  const [path = ''] = location.hash.split('?')
-  return pages.find((page) => page.path === path) ?? overview
+function pagesOf({ actions }: Schemas['ClientInfo']): PageEntry[] {
+  return pages.filter(({ needs }) => needs.length === 0 || needs.some((action) => actions.includes(action)))
+}
+
+function currentPath(): string {
+  return location.hash.split('?')[0] || '#/'
 }
 
 export function App() {
   const [access, setAccess] = useState<Access>({ type: 'asking' })
   const [isUnreachable, setUnreachable] = useState(false)
-  const [page, setPage] = useState(currentPage)
+  const [path, setPath] = useState(currentPath)
 
   const ask = useCallback(async () => {
     try {
@@ -43,7 +65,7 @@ export function App() {
   }, [])
 
   useEffect(() => {
-    const turn = () => setPage(currentPage())
+    const turn = () => setPath(currentPath())
     addEventListener('hashchange', turn)
     const unwatch = watchCalls({
       // Calls that were under way at a sign-out fail after it, and are no news.
@@ -57,6 +79,8 @@ export function App() {
     }
   }, [ask])
 
+  const offered = access.type === 'signedIn' ? pagesOf(access.client) : []
+  const page = offered.find((each) => each.path === path) ?? offered[0] ?? explorer
   useEffect(() => {
     document.title = `${page.name} · Peergate`
   }, [page])
@@ -83,16 +107,13 @@ export function App() {
         <p class="brand">Peergate</p>
         <nav aria-label="Pages">
           <ul>
-            {pages.map(({ path, name }) => (
-              <li key={path}>
-                <a href={path} aria-current={path === page.path ? 'page' : undefined}>
-                  {name}
+            {offered.map((each) => (
+              <li key={each.path}>
+                <a href={each.path} aria-current={each === page ? 'page' : undefined}>
+                  {each.name}
                 </a>
               </li>
             ))}
-            <li>
-              <a href="/docs">Explorer</a>
-            </li>
           </ul>
         </nav>
         <div class="who">
@@ -116,7 +137,9 @@ export function App() {
       <main id="content" tabIndex={-1}>
         <h1>{page.name}</h1>
         {away}
-        <page.Page key={page.path} />
+        <Rights.Provider value={client.actions}>
+          <page.Page key={page.path} />
+        </Rights.Provider>
       </main>
     </div>
   )

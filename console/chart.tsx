@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
+import { Keys } from './parts.tsx'
 
 export interface Series {
   name: string
@@ -65,14 +66,7 @@ export function Chart(props: { label: string; series: Series[]; times: number[];
   return (
     <figure class="chart">
       <div ref={place} role="img" aria-label={label} />
-      <figcaption>
-        {series.map(({ name, colour }) => (
-          <span key={name}>
-            <i class={`key ${colour.slice(2)}`} />
-            {name}
-          </span>
-        ))}
-      </figcaption>
+      <Keys keys={series.map(({ name, colour }) => ({ name, colour: colour.slice(2) }))} />
     </figure>
   )
 }

@@ -10,11 +10,19 @@ export type Access = { type: 'asking' } | { type: 'signedOut'; reason: string } 
 /** The client of the page: its session is a cookie, which the browser adds by itself. */
 export const gateway: Pick<Client, 'rest'> = createClient({ url: location.origin })
 
+/** Somebody waits for the gateway at the page, whose other calls are repeated as often. */
+const backOff = { firstMs: 500, lastMs: 2_000 }
+
 let live: Client | undefined
 
 /** The client of the stream: another one after the end of the session, which ends the one before for good. */
 export function stream(): Client {
-  if (live === undefined || live.state.type === 'closed') live = createClient({ url: location.origin })
+  if (live === undefined || live.state.type === 'closed') {
+    live = createClient({ url: location.origin, backOff })
+    live.watch(({ type }) => {
+      if (type === 'open' || type === 'waiting') signals?.unreachable(type === 'waiting')
+    })
+  }
   return live
 }
 
@@ -105,4 +113,27 @@ export function usePoll<Value>(load: () => Promise<Value>, everyMs: number, key 
   }, [everyMs, key])
   const own = state.key === key ? state : { key }
   return { value: own.value, error: own.error, again: () => again.current() }
+}
+
+export interface Changes {
+  /** Why the last change failed. */
+  error: string | undefined
+  act(change: () => Promise<unknown>): Promise<void>
+}
+
+/** Makes changes that a page asks for. @param done called after each that succeeded */
+export function useChanges(done: () => void): Changes {
+  const [error, setError] = useState<string>()
+  return {
+    error,
+    async act(change) {
+      setError(undefined)
+      try {
+        await call(change)
+        done()
+      } catch (failure) {
+        setError(wordsOf(failure))
+      }
+    },
+  }
 }

@@ -25,10 +25,27 @@ urllib.request.urlopen(urllib.request.Request(
     {"Content-Type": "application/json", "Authorization": "Bearer " + os.environ["PEERGATE_TOKEN"]},
 ))`
     case 'Go':
-      return `request, _ := http.NewRequest("POST", ${JSON.stringify(url)}, strings.NewReader(${JSON.stringify(body)}))
-request.Header.Set("Content-Type", "application/json")
-request.Header.Set("Authorization", "Bearer "+os.Getenv("PEERGATE_TOKEN"))
-answer, err := http.DefaultClient.Do(request)`
+      return `package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+)
+
+func main() {
+	request, err := http.NewRequest("POST", ${JSON.stringify(url)}, strings.NewReader(${JSON.stringify(body)}))
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("PEERGATE_TOKEN"))
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		panic(err)
+	}
+	answer.Body.Close()
+}`
     default:
       return language satisfies never
   }

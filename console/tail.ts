@@ -1,14 +1,22 @@
-import type { Client, Item, Message } from '../clients/typescript/src/index.ts'
+import type { Item, Message, SubscribeOptions } from '../clients/typescript/src/index.ts'
 
 /** Lines that the page keeps; with more the oldest leave. */
 export const maxLines = 500
 /** Pause between two drawings, in milliseconds: what comes meanwhile is drawn at once. */
 const drawMs = 200
+/**
+ * Lines that are shown while more than these come between two drawings: a list that is new from top to bottom each time
+ * would take all the time of the page. The whole list is shown again after a second with fewer.
+ */
+export const floodLines = 50
+const calmDrawings = 5
 
 export type Line = { type: 'message'; message: Message; cursor: string } | Extract<Item, { type: 'gap' }>
 
 export interface TailView {
   lines: Line[]
+  /** How many of the lines, the newest, are to be shown. */
+  shown: number
   received: number
   /** Messages that left the list before they were drawn. */
   undrawn: number
@@ -17,7 +25,7 @@ export interface TailView {
 }
 
 export interface TailInit {
-  client: () => Client
+  client: () => { subscribe(topic: string, options: SubscribeOptions): AsyncIterable<Item> }
   topic: string
   draw: (view: TailView) => void
 }
@@ -25,10 +33,13 @@ export interface TailInit {
 /** The newest messages of a topic, or of the topics of a pattern. A pause keeps the position, so nothing is left out. */
 export class Tail {
   readonly #init: TailInit
-  #lines: Line[] = []
+  #lines: Array<{ line: Line; isDrawn: boolean }> = []
   #received = 0
   #undrawn = 0
   #fresh = 0
+  #isFlooded = false
+  /** Drawings in a row, during a flood, with few fresh lines. */
+  #calm = 0
   #position: string
   #stop: AbortController | undefined
   #drawing: ReturnType<typeof setTimeout> | undefined
@@ -41,7 +52,15 @@ export class Tail {
 
   get view(): TailView {
     const isRunning = this.#stop !== undefined
-    return { lines: [...this.#lines], received: this.#received, undrawn: this.#undrawn, isRunning, error: this.#error }
+    const shown = isRunning && this.#isFlooded ? floodLines : maxLines
+    return {
+      lines: this.#lines.map(({ line }) => line),
+      shown,
+      received: this.#received,
+      undrawn: this.#undrawn,
+      isRunning,
+      error: this.#error,
+    }
   }
 
   async resume(): Promise<void> {
@@ -71,13 +90,10 @@ export class Tail {
 
   add(line: Line): void {
     if (line.type === 'message') this.#received++
-    this.#lines.push(line)
+    this.#lines.push({ line, isDrawn: false })
     this.#fresh++
-    if (this.#lines.length > maxLines) this.#lines.splice(0, this.#lines.length - maxLines)
-    if (this.#fresh > maxLines) {
-      this.#fresh = maxLines
-      this.#undrawn++
-    }
+    const gone = this.#lines.length > maxLines ? this.#lines.shift() : undefined
+    if (gone?.isDrawn === false) this.#undrawn++
     this.#draw()
   }
 
@@ -89,8 +105,18 @@ export class Tail {
   #draw(): void {
     this.#drawing ??= setTimeout(() => {
       this.#drawing = undefined
-      this.#fresh = 0
-      this.#init.draw(this.view)
+      this.#noteFlood()
+      const { view } = this
+      for (const kept of this.#lines.slice(-view.shown)) kept.isDrawn = true
+      this.#init.draw(view)
+      if (this.#isFlooded) this.#draw()
     }, drawMs)
+  }
+
+  #noteFlood(): void {
+    const isCalm = this.#fresh <= floodLines
+    this.#fresh = 0
+    this.#calm = isCalm ? this.#calm + 1 : 0
+    this.#isFlooded = !isCalm || (this.#isFlooded && this.#calm < calmDrawings)
   }
 }

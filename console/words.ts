@@ -39,3 +39,13 @@ export function shortId(id: string): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${number(count)} ${count === 1 ? one : many}`
 }
+
+/** Topics and patterns of a text that lists them. */
+export function patternsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((topic) => topic !== '')
+}
+
+/** What a consumer or a webhook reads. */
+export function selected({ topics, direct }: { topics: string[]; direct: boolean }): string {
+  return [...topics, ...(direct ? ['direct messages'] : [])].join(', ')
+}

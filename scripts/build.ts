@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type Plugin, rolldown } from 'rolldown'
 import { isolatedDeclaration } from 'rolldown/experimental'
 import { buildConsole } from './build-console.ts'
@@ -38,6 +38,37 @@ export const { ${names.join(', ')} } = http`
 }
 
 /**
+ * Node keeps the text of a module as long as the module lives: in one byte for each character if all are ASCII, else in
+ * two. The largest modules, of 2 MiB, have dashes in their texts.
+ */
+const asciiOnly: Plugin = {
+  name: 'ascii-only',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle)) if (chunk.type === 'chunk') chunk.code = escaped(chunk.code)
+  },
+}
+
+/** Such characters are in strings, templates and regular expressions only, where an escape means the same. */
+function escaped(code: string): string {
+  return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/**
+ * Prisma has its WebAssembly in base64, in a module. Node keeps the text of that module and its one string, 2 MiB each, so
+ * the bytes are put into a file of their own, which is read instead.
+ */
+const wasmAsFile: Plugin = {
+  name: 'wasm-as-file',
+  async load(id) {
+    if (!id.endsWith('.wasm-base64.mjs')) return null
+    const { wasm }: { wasm: string } = await import(id)
+    const file = this.emitFile({ type: 'asset', name: basename(id, '-base64.mjs'), source: Buffer.from(wasm, 'base64') })
+    return `import { readFileSync } from 'node:fs'
+export const wasm = readFileSync(new URL(import.meta.ROLLDOWN_FILE_URL_${file})).toString('base64')`
+  },
+}
+
+/**
  * Makes one file of each program and of what several of them have in common. A gateway then reads 40 modules instead of
  * 1,200 when it starts, which takes two thirds of the processor's time.
  * @param directory where they are written: `main.js`, `peergate.js`, the library and its types; below the project, whose packages they use
@@ -47,10 +78,16 @@ export async function build(directory: string): Promise<void> {
     cwd: root,
     input: { main: 'src/main.ts', peergate: 'src/cli/peergate.ts', index: 'src/index.ts' },
     platform: 'node',
-    plugins: [httpWithoutUndici],
+    plugins: [httpWithoutUndici, wasmAsFile, asciiOnly],
     external: [/^node:(?!http$)/, /\.node$/, ...kept.map((name) => new RegExp(`^${name}(/|$)`))],
   })
-  const { output } = await bundle.write({ dir: directory, format: 'esm', cleanDir: true })
+  const { output } = await bundle.write({
+    dir: directory,
+    format: 'esm',
+    cleanDir: true,
+    comments: false,
+    assetFileNames: '[name]-[hash][extname]',
+  })
   await bundle.close()
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
   await writeFile(join(directory, 'licenses.txt'), await licensesOf(modules))

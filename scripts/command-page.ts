@@ -18,10 +18,13 @@ checkout, \`npm run peergate --\` stands for \`peergate\`.
   one JSON value on each line. On a terminal, control characters in what others have written are shown, not obeyed.
 - **A gateway that is busy or not there** is tried again for a while by \`publish\`, \`send\` and \`history\`; a message is
   published once, however often it was tried.
-
 - **\`follow --state FILE\`** goes on where it ended. It saves the position after each message: one that is killed
   (\`SIGKILL\`) just then prints this message again, one that is ended (\`SIGTERM\`, Ctrl-C) prints each once. With
   \`--exec\` a message counts when the command has succeeded.
+- **\`consumers work\`** keeps a message while its program runs, through restarts of the gateway too. \`SIGTERM\` and Ctrl-C
+  take no more messages, and wait for the programs that run (Ctrl-C ends these too); the second time they end the command
+  at once. \`timeout 60 …\` bounds a program. Its environment has \`PEERGATE_MESSAGE_ID\`, \`_CURSOR\`, \`_TOPIC\`, \`_FROM\`
+  and \`_ATTEMPT\`.
 
 | exit code | meaning |
 | --- | --- |

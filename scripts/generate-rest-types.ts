@@ -13,11 +13,14 @@ import { restTypesPath, sealed } from './rest-types.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = createRequire(join(root, 'clients/typescript/package.json')).resolve('openapi-typescript/package.json')
+const cli = join(dirname(manifest), 'bin/cli.js')
+// A field of a request that has a default need not be given.
+const options = ['--default-non-nullable=false']
 const directory = mkdtempSync(join(tmpdir(), 'peergate-types-'))
 try {
   const contract = join(root, 'openapi.yaml')
   const output = join(directory, 'openapi.ts')
-  execFileSync(process.execPath, [join(dirname(manifest), 'bin/cli.js'), contract, '--output', output], { stdio: 'pipe' })
+  execFileSync(process.execPath, [cli, contract, '--output', output, ...options], { stdio: 'pipe' })
   writeFileSync(join(root, restTypesPath), sealed(readFileSync(output, 'utf8'), readFileSync(contract, 'utf8')))
 } finally {
   rmSync(directory, { recursive: true, force: true })

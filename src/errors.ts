@@ -139,9 +139,14 @@ export class MessageNotFound extends condition('message_not_found', 404, 'Messag
 export class TokenNotFound extends condition('token_not_found', 404, 'Token not found') {}
 export class ExpiryPassed extends condition('expiry_passed', 422, 'The expiry is in the past') {}
 export class DeliveryNotFound extends condition('delivery_not_found', 404, 'Delivery not found') {}
+export class WebhookNotFound extends condition('webhook_not_found', 404, 'Webhook not found') {}
+export class InvalidWebhook extends condition('invalid_webhook', 422, 'The webhook cannot be sent like this') {}
+export class WebhookChanged extends condition('webhook_changed', 409, 'The webhook was changed meanwhile', true) {}
 export class ServiceNotFound extends condition('service_not_found', 404, 'The peer does not provide this service') {}
 export class RequestNotFound extends condition('request_not_found', 404, 'Request not found') {}
 export class ValidationNotFound extends condition('validation_not_found', 404, 'Validation not found') {}
+export class ConsumerNotFound extends condition('consumer_not_found', 404, 'Consumer not found') {}
+export class ConsumerExists extends condition('consumer_exists', 409, 'A consumer of this name has other settings') {}
 export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'Subscription not found') {}
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class AddressUnsupported extends condition('address_unsupported', 422, 'The engine does not support this address') {}
@@ -158,6 +163,10 @@ export class DhtQuotaReached extends condition('dht_quota_reached', 429, 'Maximu
 export class DhtTimeout extends condition('dht_timeout', 504, 'The DHT did not answer in time', true) {}
 export class DhtRefused extends condition('dht_refused', 503, 'No DHT peer stored the record', true) {}
 export class DhtDisabled extends condition('dht_disabled', 501, 'The DHT is disabled on this gateway') {}
+export class InvalidRoutingKey extends condition('invalid_routing_key', 422, 'The key or the filter cannot be understood') {}
+export class InvalidIpnsRecord extends condition('invalid_ipns_record', 400, 'The IPNS record or its name is not valid') {}
+export class IpnsTypeRequired extends condition('ipns_type_required', 406, 'IPNS records have a content type of their own') {}
+export class RoutingNotImplemented extends condition('routing_not_implemented', 501, 'This gateway cannot route that') {}
 export class DhtUnavailable extends condition('dht_unavailable', 503, 'The DHT is unavailable', true) {}
 
 export class IdempotencyInProgress extends condition('idempotency_in_progress', 409, 'A request with this key is in progress', true) {}
@@ -169,14 +178,19 @@ export class CursorEpochMismatch extends condition('cursor_epoch_mismatch', 409,
 export class CursorAhead extends condition('cursor_ahead', 409, 'The cursor is past the end of the log') {}
 export class CursorExpired extends condition('cursor_expired', 410, 'Messages after the cursor were pruned') {}
 
+/** An offset of the Durable Streams protocol, for any of these three reasons. */
+export class OffsetGone extends condition('offset_gone', 410, 'The stream cannot be continued from this offset') {}
+
 // Limits and state of the gateway
 /** Carries `budget`, the exhausted budget: `token` or `address`. */
 export class RateLimited extends condition('rate_limited', 429, 'Rate limit exceeded', true) {}
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Maximum number of subscriptions reached') {}
 export class TopicLimit extends condition('topic_limit', 409, 'Maximum number of joined topics reached') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Maximum number of stream connections reached', true) {}
+export class ConsumerLimit extends condition('consumer_limit', 429, 'Maximum number of consumers reached') {}
 export class ValidatorLimit extends condition('validator_limit', 429, 'Maximum number of validators reached', true) {}
 export class ServiceLimit extends condition('service_limit', 429, 'Maximum number of services or requests reached', true) {}
+export class WebhookLimit extends condition('webhook_limit', 429, 'Maximum number of webhooks reached', true) {}
 export class OutboxFull extends condition('outbox_full', 503, 'Maximum number of queued direct messages reached', true) {}
 export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}
 export class Draining extends condition('draining', 503, 'The gateway is shutting down', true) {}

@@ -34,10 +34,7 @@ export const limitsSchema = z.object({
   maxOrderBytes: limit(8_388_608, 'Maximum bytes of messages that wait in `orderWaitMs`, each counted with 512, shared by authors.'),
   sentWindowMs: limit(5_000, 'Time before a crash, in milliseconds, whose messages are handed over again: a buffer may have lost them.'),
   unsentWindowMs: limit(600_000, 'Time that a message without a subscriber waits for one, in milliseconds.'),
-  maxAuthorBytesPerHour: limit(
-    1_073_741_824,
-    'Maximum bytes of data per hour from one remote author in one topic. Messages beyond it are neither stored nor forwarded.',
-  ),
+  maxAuthorBytesPerHour: limit(1_073_741_824, 'Maximum bytes per hour of one remote author in one topic. More is not stored or forwarded.'),
   maxIdempotencyKeysPerToken: limit(
     1_000_000,
     'Maximum idempotency keys of one client (a token, or the address without one) kept for a day, separately for publishing, for direct messages and for tokens: twelve per second, about 300 bytes each.',
@@ -116,22 +113,18 @@ export const limitsSchema = z.object({
   maxPendingFrameBytes: limit(4_194_304, 'Maximum bytes of frames in progress per stream. Beyond it the socket is not read.', 1024),
   maxSocketBufferBytes: limit(262_144, 'Maximum unsent bytes in a client socket. Beyond it nothing is read for its subscriptions.', 1024),
   slowClientMs: limit(60_000, 'Time that a client socket can go without taking any bytes, in milliseconds, before it is closed with 4000.'),
-  maxEventLoopDelayMs: limit(
-    1_000,
-    'Event loop delay, in milliseconds, above which publishing and new streams get 503, so that heartbeats go out.',
-  ),
+  maxEventLoopDelayMs: limit(1_000, 'Event loop delay in milliseconds above which publishing and new streams get 503, for the heartbeats.'),
   heartbeatMs: limit(25_000, 'Interval between heartbeats, in milliseconds: below the usual idle timeouts of proxies (30 s and more).'),
   maxRingBytes: limit(67_108_864, 'Maximum bytes of recent messages in memory for subscribers. Older ones are read from the database.'),
   maxRingMessages: limit(50_000, 'Maximum recent messages in memory for subscribers (`maxRingBytes`, as a count).'),
   maxReadMessages: limit(500, 'Maximum messages in one read for a subscriber or a page.', 1, 10_000),
+  maxConsumers: limit(1_000, 'Maximum consumers of the database, shared by clients.', 1, 100_000),
+  maxPulls: limit(1_000, 'Maximum requests waiting for messages of consumers, shared by clients.'),
   maxLongPolls: limit(1_000, 'Maximum history requests waiting for messages, shared by clients.'),
   maxReadBytes: limit(4_194_304, 'Maximum bytes of data in one read for a subscriber or a page.', 1024),
   // Network
   maxConnections: limit(300, 'Maximum links to other peers.'),
-  maxInboundConnectionsPerAddress: limit(
-    20,
-    'Maximum inbound links per second from one address, so that a flood from one host does not starve the others.',
-  ),
+  maxInboundConnectionsPerAddress: limit(20, 'Maximum inbound links per second from one address, so that none starves the others.'),
   maxStreamsPerConnection: limit(256, 'Maximum streams that a peer can have open on one link.'),
   maxStreamBufferBytes: limit(1_048_576, 'Maximum bytes that one stream of a link holds unread or unsent.', 262_144),
   maxPubsubBufferBytes: limit(
@@ -173,7 +166,7 @@ export const limitsSchema = z.object({
     'Time without any data from the peer, in milliseconds, after which a link is doubted: the peer is dialled again, and gets a new link if it answers.',
     30,
   ),
-  maxWebrtcConnections: limit(50, 'Maximum WebRTC connections, in setup or open (libp2p only). Each has native buffers of its own.'),
+  maxWebrtcConnections: limit(50, 'Maximum WebRTC connections, in setup or open. Each has native buffers of its own.'),
   maxRelayReservations: limit(50, 'Maximum reservations: peers that can be reached through this gateway as a relay.'),
   maxRelayStreams: limit(100, 'Maximum relayed connections at a time through this gateway as a relay.'),
   relayBytesPerSecond: limit(
@@ -227,6 +220,13 @@ export const limitsSchema = z.object({
   ),
   lastDeliveryRetryMs: limit(300_000, 'Maximum pause between delivery attempts, in milliseconds; ends when the recipient appears.'),
   maxCarried: limit(32, 'Maximum recipients that direct messages are being delivered to at a time, shared by clients.'),
+  // Webhooks
+  maxWebhooks: limit(1_000, 'Maximum webhooks of the database, about 50 KiB each with their attempts.'),
+  maxWebhooksPerToken: limit(100, 'Maximum webhooks of one client (a token, or the address without one).'),
+  maxWebhookRequests: limit(64, 'Maximum requests of webhooks in progress, shared by clients.'),
+  maxWebhookBytes: limit(262_144, 'Maximum bytes of data in a request of a webhook. A larger message is sent by itself.', 1_024),
+  maxWebhookFailingMs: limit(259_200_000, 'Time for which a receiver can fail before its webhook is paused, in milliseconds: three days.'),
+  lastWebhookRetryMs: limit(300_000, 'Maximum pause of a failing webhook in milliseconds; `Retry-After` can ask for more.', 1, maxTimerMs),
   // History between gateways
   historyIntervalMs: limit(
     60_000,
@@ -238,10 +238,7 @@ export const limitsSchema = z.object({
   historyRoundMs: limit(30_000, 'Maximum time for which one peer’s log is read before other peers are, in milliseconds.'),
   historyBeforeJoinMs: limit(0, 'Age of the oldest history that is fetched for a topic, relative to its join, in milliseconds.', 0),
   maxHistoryRounds: limit(4, 'Maximum peers whose logs are read at a time.'),
-  maxHistoryRequests: limit(
-    64,
-    'Maximum history requests from peers in progress. `historyBytesPerSecond` and `historyPeerBytesPerSecond` limit their total cost.',
-  ),
+  maxHistoryRequests: limit(64, 'Maximum history requests from peers in progress. `historyBytesPerSecond` limits their total cost.'),
   // Validators
   maxValidators: limit(1_000, 'Maximum validators (a topic that a stream connection judges), shared by clients.'),
   // Requests and services

@@ -20,6 +20,7 @@ const longest = [
   'e2e/partition',
   'e2e/many-gateways',
   'e2e/two-gateways',
+  'documents/guides',
   'documents/examples',
   'e2e/bad-links',
   'e2e/power-loss',

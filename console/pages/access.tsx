@@ -1,33 +1,21 @@
 import { useState } from 'preact/hooks'
-import { call, gateway, type Schemas, usePoll, wordsOf } from '../gateway.ts'
-import { Card, Failure, Field, Table } from '../parts.tsx'
-import { time } from '../words.ts'
-
-type Action = Schemas['TokenInput']['actions'][number]
-
-const actions: readonly Action[] = ['read', 'publish', 'direct', 'request', 'serve', 'validate', 'dht', 'peers', 'admin']
+import { gateway, type Schemas, useChanges, usePoll } from '../gateway.ts'
+import { Card, Failure, Field, Listing, Pages, Table } from '../parts.tsx'
+import { type Action, actions, useMay } from '../rights.ts'
+import { patternsOf, time } from '../words.ts'
 
 export function Tokens() {
+  const may = useMay()
   const tokens = usePoll(() => gateway.rest.call('get', '/v1/tokens', { query: { limit: 500 } }), 10_000)
   const [name, setName] = useState('')
   const [topics, setTopics] = useState('')
   const [chosen, setChosen] = useState<Action[]>(['read'])
   const [made, setMade] = useState<Schemas['TokenWithSecret']>()
-  const [error, setError] = useState<string>()
-
-  async function act(change: () => Promise<void>) {
-    setError(undefined)
-    try {
-      await call(change)
-      tokens.again()
-    } catch (failure) {
-      setError(wordsOf(failure))
-    }
-  }
+  const { act, error } = useChanges(() => tokens.again())
 
   function create(event: Event) {
     event.preventDefault()
-    const patterns = topics.split(/[\s,]+/).filter((topic) => topic !== '')
+    const patterns = patternsOf(topics)
     const body = { name, actions: chosen, topics: patterns.length === 0 ? ['>'] : patterns }
     void act(async () => setMade(await gateway.rest.call('post', '/v1/tokens', { body })))
   }
@@ -46,7 +34,7 @@ export function Tokens() {
           </div>
           <fieldset class="row">
             <legend>May</legend>
-            {actions.map((action) => (
+            {actions.filter(may).map((action) => (
               <label key={action}>
                 <input
                   type="checkbox"
@@ -69,15 +57,16 @@ export function Tokens() {
         )}
       </Card>
       <Card title="Tokens">
-        <Failure error={tokens.error} />
-        <Table
+        <Listing
           label="Tokens"
+          list={tokens}
           columns={[
             { name: 'Name', cell: (token) => token.name },
             { name: 'Id', cell: ({ id }) => <code>{id}</code> },
             { name: 'May', cell: (token) => token.actions.join(', ') },
             { name: 'Topics', cell: (token) => token.topics.join(', ') },
             { name: 'Made', cell: ({ createdAt }) => time(createdAt) },
+            { name: 'Last use', cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : time(lastUsedAt)) },
             { name: 'Ends', cell: ({ expiresAt }) => (expiresAt === null ? 'never' : time(expiresAt)) },
             {
               name: 'Actions',
@@ -97,7 +86,6 @@ export function Tokens() {
               ),
             },
           ]}
-          rows={tokens.value?.items}
           keyOf={({ id }) => id}
           none="There are no tokens: programs on this host need none."
         />
@@ -113,7 +101,6 @@ export function AuditLog() {
     10_000,
     after,
   )
-  const next = entries.value?.next
   return (
     <Card title="Audit log">
       <Failure error={entries.error} />
@@ -129,18 +116,7 @@ export function AuditLog() {
         keyOf={({ id }) => id}
         none="Nothing was changed yet."
       />
-      <div class="row">
-        {after !== undefined && (
-          <button type="button" onClick={() => setAfter(undefined)}>
-            First page
-          </button>
-        )}
-        {next != null && (
-          <button type="button" onClick={() => setAfter(next)}>
-            Next page
-          </button>
-        )}
-      </div>
+      <Pages after={after} next={entries.value?.next} go={setAfter} />
     </Card>
   )
 }

@@ -1,12 +1,17 @@
 import { useState } from 'preact/hooks'
 import { call, gateway, stream, usePoll, wordsOf } from '../gateway.ts'
-import { Badge, Card, Failure, Field, Table } from '../parts.tsx'
+import { Badge, Card, Failure, Field, Listing } from '../parts.tsx'
+import { useMay } from '../rights.ts'
 import { number, shortId, time } from '../words.ts'
 
 const waitMs = 15_000
 
 export function Direct() {
-  const deliveries = usePoll(() => gateway.rest.call('get', '/v1/deliveries', { query: { limit: 100 } }), 5_000)
+  const may = useMay()
+  const deliveries = usePoll(
+    async () => (may('direct') ? await gateway.rest.call('get', '/v1/deliveries', { query: { limit: 100 } }) : { items: [], next: null }),
+    5_000,
+  )
   const [to, setTo] = useState('')
   const [data, setData] = useState('')
   const [service, setService] = useState('')
@@ -38,9 +43,11 @@ export function Direct() {
             <Field label="Peer id">
               <input required size={40} value={to} onInput={({ currentTarget }) => setTo(currentTarget.value.trim())} />
             </Field>
-            <Field label="Service to ask, or else a message">
-              <input value={service} onInput={({ currentTarget }) => setService(currentTarget.value.trim())} />
-            </Field>
+            {may('request') && (
+              <Field label={may('direct') ? 'Service to ask, or else a message' : 'Service to ask'}>
+                <input required={!may('direct')} value={service} onInput={({ currentTarget }) => setService(currentTarget.value.trim())} />
+              </Field>
+            )}
           </div>
           <Field label="Data">
             <textarea rows={3} value={data} onInput={({ currentTarget }) => setData(currentTarget.value)} />
@@ -52,23 +59,24 @@ export function Direct() {
         <Failure error={result.error} />
         {result.told !== undefined && <pre role="status">{result.told}</pre>}
       </Card>
-      <Card title="Deliveries">
-        <Failure error={deliveries.error} />
-        <Table
-          label="Deliveries"
-          columns={[
-            { name: 'To', cell: (delivery) => <code title={delivery.to}>{shortId(delivery.to)}</code> },
-            { name: 'State', cell: ({ state }) => <Badge tone={state === 'delivered' ? 'good' : 'neutral'}>{state}</Badge> },
-            { name: 'Attempts', cell: ({ attempts }) => number(attempts), number: true },
-            { name: 'Last error', cell: ({ lastError }) => lastError ?? '–' },
-            { name: 'Made', cell: ({ createdAt }) => time(createdAt) },
-            { name: 'Changed', cell: ({ updatedAt }) => time(updatedAt) },
-          ]}
-          rows={deliveries.value?.items}
-          keyOf={({ id }) => id}
-          none="No direct message was sent."
-        />
-      </Card>
+      {may('direct') && (
+        <Card title="Deliveries">
+          <Listing
+            label="Deliveries"
+            list={deliveries}
+            columns={[
+              { name: 'To', cell: (delivery) => <code title={delivery.to}>{shortId(delivery.to)}</code> },
+              { name: 'State', cell: ({ state }) => <Badge tone={state === 'delivered' ? 'good' : 'neutral'}>{state}</Badge> },
+              { name: 'Attempts', cell: ({ attempts }) => number(attempts), number: true },
+              { name: 'Last error', cell: ({ lastError }) => lastError ?? '–' },
+              { name: 'Made', cell: ({ createdAt }) => time(createdAt) },
+              { name: 'Changed', cell: ({ updatedAt }) => time(updatedAt) },
+            ]}
+            keyOf={({ id }) => id}
+            none="No direct message was sent."
+          />
+        </Card>
+      )}
     </>
   )
 }

@@ -1,19 +1,23 @@
-import { useState } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
+import { useMemo, useState } from 'preact/hooks'
 import type { Message } from '../../clients/typescript/src/index.ts'
 import { type Form, maxShown, shown } from '../decode.ts'
 import { Field } from '../parts.tsx'
 import { type Language, languages, snippet } from '../snippets.ts'
 import { shortId, time } from '../words.ts'
 
-export function MessageLine({ message, form }: { message: Message; form: Form }) {
+export function MessageLine({ message, form, aside }: { message: Message; form: Form; aside?: ComponentChildren }) {
   const [isOpen, setOpen] = useState(false)
-  const text = shown(message, form)
+  const text = useMemo(() => shown(message, form), [message, form])
   return (
     <li class="message">
-      <button type="button" class="plain" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-        <span class="faint">{time(message.receivedAt)}</span> <strong>{message.topic ?? 'direct'}</strong>{' '}
-        <code class="faint">{shortId(message.from)}</code>
-      </button>
+      <div class="line">
+        <button type="button" class="plain" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          <span class="faint">{time(message.receivedAt)}</span> <strong>{message.topic ?? 'direct'}</strong>{' '}
+          <code class="faint">{shortId(message.from)}</code>
+        </button>
+        {aside}
+      </div>
       <pre>
         {text.slice(0, maxShown)}
         {text.length > maxShown && ' …'}

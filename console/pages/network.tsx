@@ -1,58 +1,57 @@
 import { useState } from 'preact/hooks'
-import { call, gateway, type Schemas, usePoll, wordsOf } from '../gateway.ts'
-import { Badge, Card, Failure, Field, Table } from '../parts.tsx'
+import { gateway, type Schemas, useChanges, usePoll } from '../gateway.ts'
+import { Badge, Card, Failure, Field, Listing, TextForm } from '../parts.tsx'
 import { PeerGraph } from '../peer-graph.tsx'
-import { number, shortId, time } from '../words.ts'
+import { useMay } from '../rights.ts'
+import { bytes, number, plural, shortId, time } from '../words.ts'
+import { peerColumn, wayColumn } from './peer-columns.tsx'
 
 type Peer = Schemas['Peer']
 
 const states = ['connected', 'known', 'blocked'] as const
 
 export function Network() {
+  const may = useMay()
   const [state, setState] = useState<(typeof states)[number]>('connected')
   const node = usePoll(() => gateway.rest.call('get', '/v1/node'), 10_000)
   const peers = usePoll(() => gateway.rest.call('get', '/v1/peers', { query: { state, limit: 500 } }), 5_000, state)
-  const [address, setAddress] = useState('')
   const [named, setNamed] = useState<Peer>()
-  const [error, setError] = useState<string>()
-
-  async function act(change: () => Promise<unknown>) {
-    setError(undefined)
-    try {
-      await call(change)
-      setNamed(undefined)
-      peers.again()
-    } catch (failure) {
-      setError(wordsOf(failure))
-    }
-  }
-
-  function dial(event: Event) {
-    event.preventDefault()
-    const body = address.startsWith('/') ? { multiaddr: address } : { peerId: address }
-    void act(() => gateway.rest.call('post', '/v1/peers', { body }))
-  }
+  const { act, error } = useChanges(() => {
+    setNamed(undefined)
+    peers.again()
+  })
 
   const change = (peerId: string, body: Schemas['PeerChanges']) =>
     void act(() => gateway.rest.call('patch', '/v1/peers/{peerId}', { path: { peerId }, body }))
 
   return (
     <>
-      <Card title="Connect to a peer">
-        <form class="row" onSubmit={dial}>
-          <Field label="Multiaddr or peer id">
-            <input required size={40} value={address} onInput={({ currentTarget }) => setAddress(currentTarget.value.trim())} />
-          </Field>
-          <button class="first" type="submit">
-            Connect
-          </button>
-        </form>
+      <TextForm
+        title="Connect to a peer"
+        label="Multiaddr or peer id"
+        button="Connect"
+        submit={(address) => {
+          const body = address.startsWith('/') ? { multiaddr: address } : { peerId: address }
+          void act(() => gateway.rest.call('post', '/v1/peers', { body }))
+        }}
+      >
         <Failure error={error} />
-      </Card>
-      {named !== undefined && <Label key={named.peerId} peer={named} save={(label) => change(named.peerId, { label })} />}
+      </TextForm>
+      {named !== undefined && (
+        <TextForm
+          key={named.peerId}
+          title={`Label of ${shortId(named.peerId)}`}
+          label="Label, or nothing"
+          button="Save"
+          close={() => setNamed(undefined)}
+          initial={named.label ?? ''}
+          isOptional
+          submit={(label) => change(named.peerId, { label: label === '' ? null : label })}
+        />
+      )}
       {state === 'connected' && node.value !== undefined && (peers.value?.items.length ?? 0) > 0 && (
         <Card title="Links">
-          <PeerGraph own={node.value.peerId} peers={peers.value?.items ?? []} />
+          <PeerGraph own={node.value.peerId} networks={node.value.networks.map(({ engine }) => engine)} peers={peers.value?.items ?? []} />
         </Card>
       )}
       <Card
@@ -70,21 +69,16 @@ export function Network() {
           </Field>
         }
       >
-        <Failure error={peers.error} />
-        <Table
+        <Listing
           label="Peers"
+          list={peers}
           columns={[
-            {
-              name: 'Peer',
-              cell: ({ peerId, label }) => (
-                <>
-                  {label !== null && <strong>{label} </strong>}
-                  <code title={peerId}>{shortId(peerId)}</code>
-                </>
-              ),
-            },
-            { name: 'Path', cell: ({ path, direction }) => (path === null ? '–' : `${path}, ${direction}`) },
+            peerColumn,
+            wayColumn,
             { name: 'Latency', cell: ({ latencyMs }) => (latencyMs === null ? '–' : `${number(latencyMs)} ms`), number: true },
+            { name: 'Received', cell: ({ traffic }) => exchanged(traffic.messagesIn, traffic.bytesIn), number: true },
+            { name: 'Sent', cell: ({ traffic }) => exchanged(traffic.messagesOut, traffic.bytesOut), number: true },
+            { name: 'Score', cell: ({ score }) => (score === null ? '–' : number(score)), number: true },
             { name: 'Agent', cell: ({ agent }) => agent ?? '–' },
             { name: 'Topics', cell: ({ topics }) => number(topics.length), number: true },
             { name: 'Seen', cell: ({ lastSeen }) => time(lastSeen) },
@@ -92,6 +86,17 @@ export function Network() {
               name: 'Actions',
               cell: (peer) => (
                 <span class="actions">
+                  {state === 'connected' && (
+                    <button
+                      type="button"
+                      aria-label={`Ping ${peer.peerId}`}
+                      onClick={() =>
+                        void act(() => gateway.rest.call('post', '/v1/peers/{peerId}/ping', { path: { peerId: peer.peerId } }))
+                      }
+                    >
+                      Ping
+                    </button>
+                  )}
                   <button type="button" aria-label={`Label ${peer.peerId}`} onClick={() => setNamed(peer)}>
                     Label
                   </button>
@@ -106,40 +111,23 @@ export function Network() {
               ),
             },
           ]}
-          rows={peers.value?.items}
           keyOf={({ peerId }) => peerId}
           none={state === 'connected' ? 'No peer is connected.' : `No peer is ${state}.`}
         />
-        {peers.value?.next != null && <p class="faint">There are more peers than are shown here.</p>}
       </Card>
-      <Card title="This gateway">
-        <Failure error={node.error} />
-        {node.value !== undefined && <Own node={node.value} />}
-      </Card>
+      {may('read') && (
+        <Card title="This gateway">
+          <Failure error={node.error} />
+          {node.value !== undefined && <Own node={node.value} />}
+        </Card>
+      )}
     </>
   )
 }
 
-function Label({ peer, save }: { peer: Peer; save: (label: string | null) => void }) {
-  const [label, setLabel] = useState(peer.label ?? '')
-  return (
-    <Card title={`Label of ${shortId(peer.peerId)}`}>
-      <form
-        class="row"
-        onSubmit={(event) => {
-          event.preventDefault()
-          save(label === '' ? null : label)
-        }}
-      >
-        <Field label="Label, or nothing">
-          <input value={label} onInput={({ currentTarget }) => setLabel(currentTarget.value)} />
-        </Field>
-        <button class="first" type="submit">
-          Save
-        </button>
-      </form>
-    </Card>
-  )
+/** Messages of topics since the peer is linked. */
+function exchanged(messages: number, size: number): string {
+  return `${number(messages)} (${bytes(size)})`
 }
 
 function Own({ node }: { node: Schemas['Node'] }) {
@@ -148,21 +136,39 @@ function Own({ node }: { node: Schemas['Node'] }) {
       <p>
         <code>{node.peerId}</code>
       </p>
-      {node.networks.map(({ engine, multiaddrs, reachability, peers }) => (
-        <section key={engine} aria-label={`Network ${engine}`}>
-          <p>
-            <strong>{engine}</strong>: {number(peers)} peers, reachability{' '}
-            <Badge tone={reachability.state === 'private' ? 'bad' : 'neutral'}>{reachability.state}</Badge>
-          </p>
-          <ul>
-            {multiaddrs.map((multiaddr) => (
-              <li key={multiaddr}>
-                <code>{multiaddr}</code>
-              </li>
-            ))}
-          </ul>
-        </section>
+      {node.networks.map((network) => (
+        <OwnNetwork key={network.engine} network={network} />
       ))}
     </>
+  )
+}
+
+function OwnNetwork({ network: { engine, multiaddrs, reachability, peers } }: { network: Schemas['NodeNetwork'] }) {
+  const { state, confirmed, observed, relays } = reachability
+  return (
+    <section aria-label={`Network ${engine}`}>
+      <p>
+        <strong>{engine}</strong>: {plural(peers, 'peer')}, reachability{' '}
+        <Badge tone={state === 'hidden' ? 'bad' : state === 'direct' ? 'good' : 'neutral'}>{state}</Badge>
+      </p>
+      <ul>
+        {multiaddrs.map((multiaddr) => (
+          <li key={multiaddr}>
+            <code>{multiaddr}</code>
+          </li>
+        ))}
+        {confirmed.map((address) => (
+          <li key={`confirmed ${address.multiaddr}`}>
+            <code>{address.multiaddr}</code>, dialled back by {plural(address.peers, 'peer')}
+          </li>
+        ))}
+        {observed.length > 0 && <li>Peers see it at {observed.join(', ')}</li>}
+        {relays.map((relay) => (
+          <li key={`relay ${relay}`}>
+            It can be reached through the relay <code title={relay}>{shortId(relay)}</code>
+          </li>
+        ))}
+      </ul>
+    </section>
   )
 }

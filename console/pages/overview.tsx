@@ -2,8 +2,10 @@ import { useRef } from 'preact/hooks'
 import { Chart } from '../chart.tsx'
 import { gateway, getText, type Schemas, usePoll } from '../gateway.ts'
 import { parseMetrics, publishQuantile, refusals, type Sample, sum } from '../metrics.ts'
-import { Badge, Card, Failure, Figure, Table } from '../parts.tsx'
+import { Badge, Card, Failure, Figure, Listing, Table } from '../parts.tsx'
+import { useMay } from '../rights.ts'
 import { bytes, duration, number, plural, shortId } from '../words.ts'
+import { Findings, sorted } from './findings.tsx'
 
 const scrapeMs = 2_000
 /** Scrapes that the charts show: five minutes. */
@@ -20,6 +22,7 @@ const series = [
 ]
 
 export function Overview() {
+  const may = useMay()
   const node = usePoll(() => gateway.rest.call('get', '/v1/node'), 5_000)
   const gateways = usePoll(() => gateway.rest.call('get', '/v1/nodes', { query: { limit: 100 } }), 10_000)
   const topics = usePoll(() => gateway.rest.call('get', '/v1/topics', { query: { limit: 500 } }), 10_000)
@@ -36,6 +39,9 @@ export function Overview() {
     return scrapes.current
   }, scrapeMs)
 
+  const examination = usePoll(async () => (may('admin') ? sorted(await gateway.rest.call('get', '/v1/node/findings')) : []), 60_000)
+  const findings = examination.value
+  const attention = findings?.filter(({ state }) => state !== 'ok') ?? []
   const taken = metrics.value ?? []
   const now = taken.at(-1)?.samples
   const published = rates(taken, (samples) => sum(samples, 'peergate_published_messages_total'))
@@ -51,6 +57,7 @@ export function Overview() {
     <>
       <Failure error={node.error} />
       {node.value !== undefined && <State node={node.value} readiness={readiness.value} />}
+      {attention.length > 0 && <Findings title="Needs attention" findings={attention} />}
       <dl class="figures">
         <Figure label="Published here" value={`${number(published.at(-1) ?? 0)}/s`} />
         <Figure label="From peers" value={`${number(received.at(-1) ?? 0)}/s`} />
@@ -96,21 +103,21 @@ export function Overview() {
           />
         </Card>
         <Card title="Gateways of this database">
-          <Failure error={gateways.error} />
-          <Table
+          <Listing
             label="Gateways"
+            list={gateways}
             columns={[
               { name: 'Peer', cell: ({ peerId }) => <code title={peerId}>{shortId(peerId)}</code> },
               { name: 'State', cell: ({ state }) => <Badge tone={state === 'ready' ? 'good' : 'neutral'}>{state}</Badge> },
               { name: 'Version', cell: ({ version }) => version },
               { name: 'Engine', cell: ({ engine }) => engine },
             ]}
-            rows={gateways.value?.items}
             keyOf={({ peerId }) => peerId}
             none="None."
           />
         </Card>
       </div>
+      {may('admin') && <Findings title="Checks of this gateway" findings={findings} error={examination.error} />}
     </>
   )
 }

@@ -1,74 +1,88 @@
-import { useState } from 'preact/hooks'
-import { call, gateway, type Schemas, usePoll, wordsOf } from '../gateway.ts'
-import { Badge, Card, Failure, Field, Table } from '../parts.tsx'
+import { useRef, useState } from 'preact/hooks'
+import { NumberFields } from '../fields.tsx'
+import { gateway, type Schemas, useChanges, usePoll } from '../gateway.ts'
+import { Badge, Card, Failure, Listing, Opened, TextForm } from '../parts.tsx'
+import { type Counts, perSecond, rateOf } from '../rates.ts'
+import { useMay } from '../rights.ts'
 import { bytes, duration, number } from '../words.ts'
+import { Subscribers } from './subscribers.tsx'
+
+type Topic = Schemas['TopicStats']
 
 export function Topics() {
-  const topics = usePoll(() => gateway.rest.call('get', '/v1/topics', { query: { limit: 500 } }), 5_000)
-  const [name, setName] = useState('')
-  const [changed, setChanged] = useState<Schemas['TopicStats']>()
-  const [error, setError] = useState<string>()
-
-  async function act(change: () => Promise<unknown>) {
-    setError(undefined)
-    try {
-      await call(change)
-      setChanged(undefined)
-      topics.again()
-    } catch (failure) {
-      setError(wordsOf(failure))
-    }
-  }
-
-  function join(event: Event) {
-    event.preventDefault()
-    void act(() => gateway.rest.call('put', '/v1/topics/{topic}', { path: { topic: name } }))
-  }
+  const may = useMay()
+  const before = useRef<Counts | undefined>(undefined)
+  const topics = usePoll(async () => {
+    const { items, next } = await gateway.rest.call('get', '/v1/topics', { query: { limit: 500 } })
+    const now = { at: Date.now(), counts: new Map(items.flatMap(countsOf)) }
+    const rates = perSecond(before.current, now)
+    before.current = now
+    return { items: items.map((each) => ({ ...each, in: rates.get(`in ${each.topic}`), out: rates.get(`out ${each.topic}`) })), next }
+  }, 5_000)
+  const [opened, setOpened] = useState<{ topic: Topic; part: 'retention' | 'subscribers' }>()
+  const close = () => setOpened(undefined)
+  const { act, error } = useChanges(() => {
+    close()
+    topics.again()
+  })
 
   return (
     <>
-      <Card title="Join a topic">
-        <form class="row" onSubmit={join}>
-          <Field label="Topic">
-            <input required value={name} onInput={({ currentTarget }) => setName(currentTarget.value)} />
-          </Field>
-          <button class="first" type="submit">
-            Join
-          </button>
-        </form>
+      <TextForm
+        title="Join a topic"
+        label="Topic"
+        button="Join"
+        submit={(topic) => void act(() => gateway.rest.call('put', '/v1/topics/{topic}', { path: { topic } }))}
+      >
         <Failure error={error} />
-      </Card>
-      {changed !== undefined && (
+      </TextForm>
+      {opened?.part === 'subscribers' && <Subscribers key={opened.topic.topic} topic={opened.topic.topic} close={close} />}
+      {opened?.part === 'retention' && (
         <Retention
-          key={changed.topic}
-          topic={changed}
+          key={opened.topic.topic}
+          topic={opened.topic}
+          close={close}
           save={(retention) =>
-            void act(() => gateway.rest.call('patch', '/v1/topics/{topic}', { path: { topic: changed.topic }, body: { retention } }))
+            void act(() => gateway.rest.call('patch', '/v1/topics/{topic}', { path: { topic: opened.topic.topic }, body: { retention } }))
           }
         />
       )}
       <Card title="Topics">
-        <Failure error={topics.error} />
-        <Table
+        <Listing
           label="Topics"
+          list={topics}
           columns={[
             { name: 'Topic', cell: ({ topic }) => <a href={`#/messages?topic=${encodeURIComponent(topic)}`}>{topic}</a> },
             { name: 'State', cell: ({ joined }) => <Badge tone={joined ? 'good' : 'neutral'}>{joined ? 'joined' : 'stored'}</Badge> },
             { name: 'Messages', cell: ({ messages }) => number(messages), number: true },
+            { name: 'In', cell: (topic) => rateOf(topic.in), number: true },
+            { name: 'Out', cell: (topic) => rateOf(topic.out), number: true },
             { name: 'Size', cell: (topic) => bytes(topic.bytes), number: true },
-            { name: 'Subscribers', cell: ({ subscribers }) => number(subscribers), number: true },
-            {
-              name: 'Kept',
-              cell: ({ retention }) => keptOf(retention),
-            },
+            { name: 'Subscribers', cell: subscribersOf, number: true },
+            { name: 'Kept', cell: ({ retention }) => keptOf(retention) },
             {
               name: 'Actions',
               cell: (topic) => (
                 <span class="actions">
-                  <button type="button" aria-label={`Retention of ${topic.topic}`} onClick={() => setChanged(topic)}>
-                    Retention
-                  </button>
-                  {topic.joined && (
+                  {may('peers') && (
+                    <button
+                      type="button"
+                      aria-label={`Subscribers of ${topic.topic}`}
+                      onClick={() => setOpened({ topic, part: 'subscribers' })}
+                    >
+                      Subscribers
+                    </button>
+                  )}
+                  {may('admin') && (
+                    <button
+                      type="button"
+                      aria-label={`Retention of ${topic.topic}`}
+                      onClick={() => setOpened({ topic, part: 'retention' })}
+                    >
+                      Retention
+                    </button>
+                  )}
+                  {may('admin') && topic.joined && (
                     <button
                       type="button"
                       aria-label={`Leave ${topic.topic}`}
@@ -81,14 +95,26 @@ export function Topics() {
               ),
             },
           ]}
-          rows={topics.value?.items}
           keyOf={({ topic }) => topic}
           none="No topic is joined or stored."
         />
-        {topics.value?.next != null && <p class="faint">There are more topics than are shown here.</p>}
       </Card>
     </>
   )
+}
+
+/** What comes into the log, and what goes to followers and peers. */
+function countsOf({ topic, traffic: { stored, delivered, sent } }: Topic): Array<[string, number]> {
+  return [
+    [`in ${topic}`, stored],
+    [`out ${topic}`, delivered + sent],
+  ]
+}
+
+/** Peers, and of a bridge those of each network. */
+function subscribersOf({ subscribers, networks }: Topic): string {
+  if (networks.length < 2) return number(subscribers)
+  return `${number(subscribers)} (${networks.map((each) => `${each.engine} ${number(each.subscribers)}`).join(', ')})`
 }
 
 /** Zero is no limit. */
@@ -101,16 +127,17 @@ function keptOf({ maxAgeMs, maxMessages, maxBytes }: Schemas['Retention']): stri
   return limits.length === 0 ? 'everything' : limits.join(', ')
 }
 
-const fields = [
+const settings = [
   { name: 'maxAgeMs', label: 'Age, hours', unit: 3_600_000 },
-  { name: 'maxMessages', label: 'Messages', unit: 1 },
+  { name: 'maxMessages', label: 'Messages' },
   { name: 'maxBytes', label: 'Size, MiB', unit: 2 ** 20 },
 ] as const
 
-function Retention({ topic, save }: { topic: Schemas['TopicStats']; save: (retention: Schemas['RetentionInput']) => void }) {
+function Retention(props: { topic: Topic; save: (retention: Schemas['RetentionInput']) => void; close: () => void }) {
+  const { topic, save, close } = props
   const [values, setValues] = useState(topic.retention)
   return (
-    <Card title={`Retention of ${topic.topic}`}>
+    <Opened title={`Retention of ${topic.topic}`} close={close}>
       <form
         class="row"
         onSubmit={(event) => {
@@ -118,21 +145,11 @@ function Retention({ topic, save }: { topic: Schemas['TopicStats']; save: (reten
           save(values)
         }}
       >
-        {fields.map(({ name, label, unit }) => (
-          <Field key={name} label={label}>
-            <input
-              type="number"
-              min="0"
-              step="any"
-              value={values[name] / unit}
-              onChange={({ currentTarget }) => setValues({ ...values, [name]: Math.round(currentTarget.valueAsNumber * unit) })}
-            />
-          </Field>
-        ))}
+        <NumberFields settings={settings} values={values} change={setValues} />
         <button class="first" type="submit">
           Save
         </button>
       </form>
-    </Card>
+    </Opened>
   )
 }

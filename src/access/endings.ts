@@ -48,7 +48,7 @@ export function createEndings(components: { sources?: Array<Pick<Tokens | Sessio
     ended.delete(id)
     ended.set(id, at)
     for (const kind of [tokens, sessions]) for (const onEnd of [...(kind.get(id) ?? [])]) onEnd()
-    void all.tell(id)
+    all.tell(id)
   }
 
   for (const source of sources) source.watchEnds(end)

@@ -109,7 +109,7 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
       return { ...grant, expiresAt, session: record.id, tokenExpiresAt: grant.expiresAt }
     },
     async close(secret) {
-      if (secretShape.test(secret) && (await store.remove(idOf(secret)))) void ends.tell(idOf(secret))
+      if (secretShape.test(secret) && (await store.remove(idOf(secret)))) ends.tell(idOf(secret))
     },
     missing: (ids) => store.missing([...ids]),
     watchEnds: ends.watch,

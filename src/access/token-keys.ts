@@ -4,7 +4,7 @@ import type { Limits } from '../limits.ts'
 import { idempotencyWindowMs, storedKey } from '../model/idempotency-key.ts'
 import type { TokenInput } from '../model/token.ts'
 import type { Store } from '../store/store.ts'
-import type { TokenKey, TokenWithoutHash } from '../store/token-store.ts'
+import type { CreatedToken, TokenKey } from '../store/token-store.ts'
 import { createKeyRoom } from './key-room.ts'
 
 /** The idempotency keys under which tokens are created. */
@@ -12,7 +12,7 @@ export interface TokenKeys {
   /** The key as the store has it, with the fingerprint of the request. */
   keyOf(input: TokenInput, idempotency: { scope: string; key: string }): TokenKey
   /** The token that the key has created, as it was then. @throws IdempotencyKeyReused when that was for another request */
-  created(key: TokenKey): Promise<TokenWithoutHash | undefined>
+  created(key: TokenKey): Promise<CreatedToken | undefined>
   /** Counts a new key. @throws IdempotencyKeyLimit, StoreUnavailable */
   take(idempotency: { scope: string }): Promise<void>
 }

@@ -10,8 +10,9 @@ import { fullGrant, type Grant } from '../model/grant.ts'
 import { formatTokenPlace, type TokenInput, type TokenPlace, type TokenView } from '../model/token.ts'
 import { topicFilter } from '../model/topic.ts'
 import type { Store } from '../store/store.ts'
-import type { TokenKey, TokenRecord, TokenWithoutHash } from '../store/token-store.ts'
+import type { CreatedToken, TokenKey, TokenRecord } from '../store/token-store.ts'
 import { createTokenKeys } from './token-keys.ts'
+import { createTokenUses } from './token-uses.ts'
 
 /** The access tokens of this gateway's database, and the operator's token from the environment. */
 export interface Tokens {
@@ -97,6 +98,7 @@ export interface TokensInit {
 export function createTokens(init: TokensInit, components: TokensComponents): Tokens {
   const { store, now = Date.now, age = now } = components
   const keys = createTokenKeys(init, { store, age })
+  const uses = createTokenUses({ store: store.tokens })
   const ends = createWatchers<[id: string]>()
   const changes = createWatchers()
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
@@ -150,7 +152,9 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       grant = grantFrom(record)
       cache.set(key, grant)
     }
-    return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant
+    if (grant.expiresAt !== undefined && grant.expiresAt <= now()) return undefined
+    uses.note(grant.id, now())
+    return grant
   }
 
   async function get(id: string): Promise<TokenView> {
@@ -167,7 +171,10 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     }
     const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
     const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
-    return { record: { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires }, secret }
+    return {
+      record: { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires, lastUsedAt: undefined },
+      secret,
+    }
   }
 
   return {
@@ -202,11 +209,11 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     async revoke(id) {
       try {
         await removeButLast(id)
-        void ends.tell(id)
+        ends.tell(id)
       } finally {
         // Also after an error: the token may be removed although the database's answer was lost.
         forgetGrants()
-        void changes.tell()
+        changes.tell()
       }
     },
     operatorGrant(secret) {
@@ -226,11 +233,12 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       unlisten = store.listen(({ kind }) => {
         if (kind !== 'tokens' && kind !== 'everything') return
         forgetGrants()
-        void changes.tell()
+        changes.tell()
       })
     },
     async stop() {
       unlisten?.()
+      await uses.flush()
     },
   }
 }
@@ -253,7 +261,11 @@ function grantFrom({ id, actions, topics, expiresAt }: TokenRecord): Grant {
   return { id, actions: new Set(known), topics: topicFilter(topics), expiresAt }
 }
 
-function viewOf({ id, name, actions, topics, createdAt, expiresAt }: TokenWithoutHash): TokenView {
-  const expires = expiresAt === undefined ? null : new Date(expiresAt).toISOString()
-  return { id, name, actions, topics, createdAt: new Date(createdAt).toISOString(), expiresAt: expires }
+function viewOf({ id, name, actions, topics, createdAt, expiresAt, lastUsedAt }: CreatedToken & Partial<TokenRecord>): TokenView {
+  const times = { createdAt: new Date(createdAt).toISOString(), expiresAt: timeOf(expiresAt), lastUsedAt: timeOf(lastUsedAt) }
+  return { id, name, actions, topics, ...times }
+}
+
+function timeOf(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
 }

@@ -14,6 +14,7 @@ import { createFirstRounds } from './first-rounds.ts'
 import { type Group, groups, type Wanted, wantedTopics } from './history-groups.ts'
 import { historyProtocol, isHistoryId, maxHistoryMessages } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
+import { createMissedMessages, type ReadingOfLog } from './missed-messages.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
 /**
@@ -38,7 +39,7 @@ export interface CatchUpComponents {
   engine: Pick<P2PEngine, 'listen' | 'bridge' | 'topics'>
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
-  ingest: { order: Pick<Ingest['order'], 'holdLive'> }
+  ingest: { order: Pick<Ingest['order'], 'holdLive' | 'missed'> }
   /** Gateways of this database, which share one log and are not asked. */
   gateways: Pick<Members, 'others'>
   logger: Logger
@@ -79,6 +80,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   const { topics } = store
   const positions = createPeerPositions({ records: store.records, logger, now })
   const firstRounds = createFirstRounds({ engine, hold: ingest.order.holdLive })
+  const missed = createMissedMessages(ingest)
   /** Connected peers that may serve history. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
@@ -87,6 +89,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   let timer: NodeJS.Timeout | undefined
   let cleaner: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
+  /** How many topics this bridge was told of by its peers. */
+  let bridged = 0
 
   function appeared(peerId: string): void {
     if ((distrusted.get(peerId) ?? 0) > performance.now()) {
@@ -138,10 +142,14 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     const again = (ms: number) => {
       peer.dueAt = Math.min(peer.dueAt, performance.now() + ms)
     }
+    const bridgedBefore = bridged
+    let isAsked = true
+    using reading = missed.reading(peerId)
     try {
-      const isDone = await round(peerId, stopping.signal)
+      const outcome = await round(peerId, reading, stopping.signal)
       peer.failures = 0
-      again(isDone ? limits.historyIntervalMs * (0.75 + random() / 2) : 0)
+      isAsked = outcome !== 'no topics' && bridged === bridgedBefore
+      again(outcome === 'not done' ? 0 : limits.historyIntervalMs * (0.75 + random() / 2))
     } catch (err) {
       if (stopping.signal.aborted) return
       logger.debug({ err, peerId }, 'missed messages could not be fetched from a peer')
@@ -150,7 +158,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
       else again(backOffMs({ firstMs: firstRetryMs, lastMs: limits.historyIntervalMs }, peer.failures++, random))
     } finally {
-      firstRounds.asked(peerId)
+      if (isAsked) firstRounds.asked(peerId)
       peer.tookMs = performance.now() - began
     }
   }
@@ -162,33 +170,36 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 
   /**
-   * Reads the peer's log to its end. Returns false if `historyRoundMs` passes first, so that other peers get their
-   * turn.
+   * Reads the peer's log to its end, or until `historyRoundMs` are over, so that other peers get their turn. A bridge may
+   * have no topics yet: its peers tell it which.
    */
-  async function round(peerId: string, signal: AbortSignal): Promise<boolean> {
-    if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true
+  async function round(peerId: string, reading: ReadingOfLog, signal: AbortSignal): Promise<'done' | 'not done' | 'no topics'> {
+    if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return 'done'
     const joined = await wantedTopics({ topics, engine })
     const reached = await positions.get(peerId)
     const names = new Set(joined.map(({ topic }) => topic))
     for (const topic of reached.keys()) if (!names.has(topic)) reached.delete(topic)
     const before = new Map(reached)
     try {
-      const isDone = await readAll(peerId, groups(joined, reached), reached, signal)
+      const isDone = await readAll(peerId, groups(joined, reached), reached, reading)
       if (joined.length > 0) await fetchMissing(peerId, names, signal)
-      return isDone
+      else if (engine.bridge !== undefined) return 'no topics'
+      return isDone ? 'done' : 'not done'
     } finally {
       if ([...reached].some(([topic, position]) => before.get(topic) !== position)) await positions.set(peerId, reached)
     }
   }
 
-  async function readAll(peerId: string, all: Group[], reached: Map<string, string>, signal: AbortSignal): Promise<boolean> {
+  async function readAll(peerId: string, all: Group[], reached: Map<string, string>, reading: ReadingOfLog): Promise<boolean> {
+    const { signal } = stopping
     const deadline = performance.now() + limits.historyRoundMs
     let noted = performance.now()
     for (const { after, group } of all) {
+      const onListed = (ids: readonly string[], caughtUp: boolean) => reading.listed(ids, caughtUp && group === all.at(-1)?.group)
       for (let position = after, caughtUp = false; !caughtUp; ) {
         if (performance.now() > deadline) return false
         const bounds = new Map(group.map((record) => [record.topic, boundsOf(record)]))
-        const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal })
+        const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal, onListed })
         position = page.next
         caughtUp = page.caughtUp
         for (const { topic } of group) reached.set(topic, position)
@@ -246,7 +257,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
           case 'peer:connect':
           case 'peer:update': {
             const { peerId, protocols } = event.peer
-            const isFirst = firstRounds.linked(event.peer, event.type === 'peer:update')
+            const isFirst = firstRounds.linked(event.peer, event.type === 'peer:update' && protocols.length > 0)
             if (protocols.includes(historyProtocol) && (isFirst || !peers.has(peerId))) appeared(peerId)
             break
           }
@@ -254,14 +265,19 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
             appeared(event.peerId)
             break
           case 'topic:bridged':
+            bridged++
+            firstRounds.askedAgain(peers.keys())
             askAll()
             break
           case 'message:missed':
             // Its log has what its link had no room for.
+            missed.note(event.peerId, event.ids)
             if (peers.has(event.peerId)) appeared(event.peerId)
+            else missed.gone(event.peerId)
             break
           case 'peer:disconnect':
             peers.delete(event.peerId)
+            missed.gone(event.peerId)
             firstRounds.gone(event.peerId)
             break
           default:

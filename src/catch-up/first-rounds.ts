@@ -3,29 +3,47 @@ import { historyProtocol } from './history-protocol.ts'
 
 /**
  * Holds live messages from the first link in a network, after a start or a time without any, until the peers that are
- * linked meanwhile have been asked for what this gateway missed. So it gets, and hands on, what it missed before what
- * comes now.
+ * linked meanwhile, or within some seconds, have been asked for what this gateway missed. So it gets, and hands on, what
+ * it missed before what comes now. Peers that keep no messages count for nothing: what one of them brings may be live, but ends no outage.
  */
 export interface FirstRounds {
   /**
    * A peer is linked, or has told of itself: until then its protocols are not known. Returns whether it is the first one
-   * in a network.
+   * in a network that may keep messages.
    */
   linked(peer: Pick<ConnectedPeer, 'peerId' | 'networks' | 'protocols'>, hasTold: boolean): boolean
   /** A round with the peer has ended, whatever came of it. */
   asked(peerId: string): void
+  /** There is more to ask these peers, who are asked once more. What is held meanwhile stays held. */
+  askedAgain(peerIds: Iterable<string>): void
   gone(peerId: string): void
   /** Forgets the links, and holds nothing any longer. */
   stop(): void
 }
 
+/**
+ * Milliseconds from the first link in which further peers are asked first, too. Most links of a gateway that comes back
+ * open within them, and a new one may bring a message before an earlier one comes over another peer.
+ */
+const backMs = 5_000
+
+/**
+ * Milliseconds in which one peer that has not told of itself can begin to hold live messages: where no neighbour keeps
+ * messages, strangers that come and go would delay all of them.
+ */
+const strangerMs = 60_000
+
 /** @param components.hold holds live messages until the result is disposed of, or for a limited time */
 export function createFirstRounds(components: { engine: Pick<P2PEngine, 'bridge' | 'topics'>; hold(): Disposable }): FirstRounds {
   const { engine } = components
+  /** Of the linked peers that keep messages, or have not told yet. */
   const networks = new Map<string, readonly NetworkKind[]>()
   /** Peers that are to be asked first. */
   const waiting = new Set<string>()
   let held: Disposable | undefined
+  /** When a first link was opened, and when one of a peer that had not told, by the monotonic clock. */
+  let strangerAt = Number.NEGATIVE_INFINITY
+  let backAt = Number.NEGATIVE_INFINITY
 
   function isAlone(network: NetworkKind): boolean {
     for (const kinds of networks.values()) if (kinds.includes(network)) return false
@@ -53,23 +71,37 @@ export function createFirstRounds(components: { engine: Pick<P2PEngine, 'bridge'
     held = undefined
   }
 
+  function gone(peerId: string): void {
+    networks.delete(peerId)
+    done(peerId)
+  }
+
   return {
     linked({ peerId, networks: kinds, protocols }, hasTold) {
+      if (hasTold && !protocols.includes(historyProtocol)) {
+        gone(peerId)
+        return false
+      }
+      // It may tell that it keeps messages, and is then a first one.
+      if (!hasTold && kinds.some(isAlone)) {
+        if (performance.now() < strangerAt + strangerMs) return false
+        strangerAt = performance.now()
+      }
       const isNew = !networks.has(peerId)
       const isBack = kinds.some(isAlone)
       networks.set(peerId, kinds)
-      if (hasTold && !protocols.includes(historyProtocol)) done(peerId)
-      else if (isBack || (isNew && held !== undefined)) {
+      if (isBack) backAt = performance.now()
+      if (isBack || (isNew && (held !== undefined || performance.now() < backAt + backMs))) {
         waiting.add(peerId)
         held ??= hold()
       }
       return isBack
     },
     asked: done,
-    gone(peerId) {
-      networks.delete(peerId)
-      done(peerId)
+    askedAgain(peerIds) {
+      if (held !== undefined) for (const peerId of peerIds) waiting.add(peerId)
     },
+    gone,
     stop() {
       networks.clear()
       for (const peerId of [...waiting]) done(peerId)

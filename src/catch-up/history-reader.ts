@@ -4,11 +4,11 @@ import { createLru } from '../lib/lru.ts'
 import { createTokenBucket, pace } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
 import type { Ingest } from '../log/ingest.ts'
-import type { PastMessage } from '../log/past-intake.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
-import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceOf } from '../model/signed-message.ts'
+import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import type { LogStore, Missing } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { batches, inOrder } from './history-batches.ts'
 import {
   type Busy,
   decodeMessages,
@@ -24,7 +24,6 @@ import {
   historyRowBytes,
   historyStepBytes,
   type Listed,
-  maxHistoryMessages,
   maxHistoryTopics,
 } from './history-protocol.ts'
 
@@ -37,7 +36,7 @@ export interface HistoryReader {
    * @throws FalseHistory when the peer's answer breaks the protocol
    * @throws what the engine's `request` throws
    */
-  readPage(query: HistoryQuery, options: { signal: AbortSignal }): Promise<Pick<HistoryPage, 'next' | 'caughtUp'>>
+  readPage(query: HistoryQuery, options: ReadOptions): Promise<Pick<HistoryPage, 'next' | 'caughtUp'>>
   /**
    * Ingests messages that were damaged here, if their topics are joined. Returns the ids of the messages that the peer
    * has sent, which may be only a part of those it has.
@@ -58,6 +57,12 @@ export interface HistoryQuery {
   /** By topic, the oldest times of messages to accept (milliseconds since 1970). */
   topics: ReadonlyMap<string, { kept: number; joined: number }>
   after: string | null
+}
+
+export interface ReadOptions {
+  signal: AbortSignal
+  /** Called before these messages are fetched. `caughtUp`: the log has nothing after them. */
+  onListed?: (ids: readonly string[], caughtUp: boolean) => void
 }
 
 /** The peer's rate limit for history is exceeded. */
@@ -89,7 +94,7 @@ export type HistoryReaderLimits = Pick<
 export interface HistoryReaderComponents {
   engine: Pick<P2PEngine, 'request' | 'peers' | 'bridge'>
   log: Pick<LogStore, 'unknown'>
-  ingest: Pick<Ingest, 'takePast' | 'order'>
+  ingest: Pick<Ingest, 'takePast' | 'letIn' | 'order'>
   metrics: Pick<Metrics, 'receivedPast'>
   now?: () => number
 }
@@ -167,17 +172,22 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     })
   }
 
-  /** Fetches and ingests messages, except those of unwanted topics. Returns the ids of all that the peer has sent. */
+  /**
+   * Fetches and ingests messages, except those of unwanted topics. Returns the ids of all that the peer has sent, or that
+   * are here and wait to be stored.
+   */
   async function fetch(
     peerId: string,
     { expected, topics, bytes, isWanted = () => true }: Fetch,
     signal: AbortSignal,
   ): Promise<Set<string>> {
-    const request = { type: 'get' as const, ids: expected.map(({ id }) => id), topics }
-    const { answer } = await ask(peerId, request, historyMessagesBytes(expected.length, bytes), signal)
-    const given = attempt(() => decodeMessages(answer))
-    if ('retryAfterMs' in given) throw new PeerBusy(given)
-    const past = await check(given.messages, expected)
+    using here = ingest.letIn(new Set(expected.map(({ id }) => id)))
+    const asked = expected.filter(({ id }) => !here.messages.has(id))
+    const given = await get(peerId, { expected: asked, topics, bytes }, signal)
+    const past = expected.flatMap(({ id, firstSeenAt }) => {
+      const message = here.messages.get(id) ?? given.get(id)
+      return message === undefined ? [] : { message, firstSeenAt }
+    })
     const wanted = past.filter(({ message }) => isWanted(message.topic))
     const outcome = await ingest.takePast(wanted, engine.bridge === undefined ? [] : await networksOf(peerId))
     if (outcome === undefined) throw new NoRoom('the inbox has no room for fetched messages')
@@ -189,10 +199,19 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     return (await engine.peers()).find((peer) => peer.peerId === peerId)?.networks ?? []
   }
 
-  /** Returns the messages in the order in which they were requested. @throws FalseHistory */
-  async function check(messages: SignedMessage[], list: Expected[]): Promise<PastMessage[]> {
+  async function get(peerId: string, { expected, topics, bytes }: Fetch, signal: AbortSignal): Promise<Map<string, SignedMessage>> {
+    if (expected.length === 0) return new Map()
+    const request = { type: 'get' as const, ids: expected.map(({ id }) => id), topics }
+    const { answer } = await ask(peerId, request, historyMessagesBytes(expected.length, bytes), signal)
+    const given = attempt(() => decodeMessages(answer))
+    if ('retryAfterMs' in given) throw new PeerBusy(given)
+    return await check(given.messages, expected)
+  }
+
+  /** Returns the messages by id. @throws FalseHistory */
+  async function check(messages: SignedMessage[], list: Expected[]): Promise<Map<string, SignedMessage>> {
     const expected = new Map(list.map((item) => [item.id, item]))
-    const past = new Map<string, PastMessage>()
+    const checked = new Map<string, SignedMessage>()
     const verified: Array<Promise<boolean>> = []
     for (const message of messages) {
       const id = messageId(message.from, message.sequence)
@@ -200,11 +219,11 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const isOfAnother = item?.topic !== undefined && item.topic !== message.topic
       if (item === undefined || isOfAnother || !expected.delete(id)) throw falseMessage()
       verified.push(verifyBeside(authors, message))
-      past.set(id, { message, firstSeenAt: item.firstSeenAt })
+      checked.set(id, message)
     }
     // At most `maxHistoryMessages`, verified off the event loop.
     if (!(await Promise.all(verified)).every(Boolean)) throw falseMessage()
-    return list.flatMap(({ id }) => past.get(id) ?? [])
+    return checked
   }
 
   function falseMessage(): FalseHistory {
@@ -219,7 +238,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const bytes = historyBatchBytes + maxMessageBytes
       return fetch(peerId, { expected, topics: named(missing, topics), bytes, isWanted: (topic) => topics.has(topic) }, signal)
     },
-    async readPage({ peerId, topics, after }, { signal }) {
+    async readPage({ peerId, topics, after }, { signal, onListed }) {
       const names = [...topics.keys()]
       const askedAt = now()
       const oldest = Math.min(...Array.from(topics.values(), ({ kept, joined }) => Math.max(kept, joined)))
@@ -236,15 +255,16 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const missing = inOrder(candidates.filter(({ id }) => unknown.delete(id)))
       const ids = missing.map(({ id }) => id)
       using _expected = ingest.order.expect(ids, peerId)
+      onListed?.(ids, page.caughtUp)
       const given = new Set<string>()
+      const left = () => ids.filter((id) => !given.has(id))
       for (const batch of batches(missing)) {
+        // The fetch of a long page takes longer than an announcement lasts.
+        ingest.order.expect(left(), peerId)
         const [named, bytes] = [new Set(batch.map(({ topic }) => topic)), batch.reduce((sum, item) => sum + item.bytes, 0)]
         for (const id of await fetch(peerId, { expected: batch, topics: [...named], bytes }, signal)) given.add(id)
       }
-      ingest.order.missed(
-        ids.filter((id) => !given.has(id)),
-        peerId,
-      )
+      ingest.order.missed(left(), peerId)
       return page
     },
   }
@@ -267,34 +287,4 @@ function named(missing: Missing[], joined: ReadonlySet<string>): string[] {
   const known = missing.flatMap(({ topic }) => (topic !== undefined && joined.has(topic) ? topic : []))
   const others = known.length < missing.length ? joined : []
   return [...new Set([...known, ...others])].slice(0, maxHistoryTopics)
-}
-
-/** Each author's messages in the order of their numbers, in the places that they have in the page. */
-function inOrder(items: Wanted[]): Wanted[] {
-  const byAuthor = Map.groupBy(items, ({ id }) => authorOf(id))
-  for (const [author, list] of byAuthor) {
-    const numbered = list.map((item) => ({ item, sequence: sequenceOf(item.id) }))
-    if (numbered.some(({ sequence }) => sequence >= firstDrawn)) continue
-    byAuthor.set(
-      author,
-      numbered.toSorted((one, other) => (one.sequence < other.sequence ? -1 : 1)).map(({ item }) => item),
-    )
-  }
-  const rest = new Map(Array.from(byAuthor, ([author, list]) => [author, list.values()]))
-  return items.flatMap(({ id }) => rest.get(authorOf(id))?.next().value ?? [])
-}
-
-function* batches(items: Wanted[]): Generator<Wanted[]> {
-  let batch: Wanted[] = []
-  let bytes = 0
-  for (const item of items) {
-    if (batch.length > 0 && (batch.length >= maxHistoryMessages || bytes + item.bytes > historyBatchBytes)) {
-      yield batch
-      batch = []
-      bytes = 0
-    }
-    batch.push(item)
-    bytes += item.bytes
-  }
-  if (batch.length > 0) yield batch
 }

@@ -1,17 +1,21 @@
-import { z } from 'zod'
 import { commandLimits } from './limits.ts'
-import type { Call, Remote } from './remote.ts'
+import type { Remote } from './remote.ts'
+
+interface Page<T> {
+  items: T[]
+  next?: string | null
+}
 
 /** All items of a list, page by page. */
-export async function listed<T>(remote: Remote, path: string, item: z.ZodType<T>, query: NonNullable<Call['query']> = {}): Promise<T[]> {
-  const page = z.object({ items: z.array(item), next: z.string().nullable() })
-  const { pageItems, listPatienceMs } = commandLimits
+export async function listed<T>(
+  remote: Pick<Remote, 'patiently'>,
+  read: (query: { after?: string; limit: number }) => Promise<Page<T>>,
+): Promise<T[]> {
+  const { pageItems: limit, listPatienceMs } = commandLimits
   const all: T[] = []
   for (let after: string | null | undefined; after !== null; ) {
-    const { items, next } = await remote.call('GET', path, page, {
-      query: { ...query, after, limit: pageItems },
-      patienceMs: listPatienceMs,
-    })
+    const query = after === undefined ? { limit } : { after, limit }
+    const { items, next = null } = await remote.patiently(listPatienceMs, () => read(query))
     all.push(...items)
     after = next
   }

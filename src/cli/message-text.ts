@@ -23,8 +23,8 @@ export function messagePrinter(output: Output, template: string | undefined): (m
   if (output.isJson) return output.json
   if (template !== undefined) return byTemplate(output, template)
   return ({ receivedAt, topic = 'direct', from, data }) => {
-    if (output.isTerminal) output.line(`${receivedAt.slice(11, 23)}  ${topic}  …${from.slice(-6)}  ${textOf(data)}`)
-    else output.line([receivedAt, topic, from, JSON.stringify(data)].join('\t'))
+    if (output.isTerminal) output.row([receivedAt.slice(11, 23), topic, `…${from.slice(-6)}`, textOf(data)])
+    else output.row([receivedAt, topic, from, JSON.stringify(data)])
   }
 }
 

@@ -8,6 +8,8 @@ export interface Output {
   /** A value as JSON on a line of its own. */
   json(value: unknown): void
   line(text: string): void
+  /** Values on one line, with tabs in between where no person reads them. */
+  row(values: readonly string[]): void
   /** Data of the API, as the bytes that it stands for, and for people with the end of the line. */
   data(value: { data?: unknown; encoding: string }): void
   /** Bytes as they are. */
@@ -15,7 +17,11 @@ export interface Output {
   /** Of what goes on: on stderr, and for people only. */
   note(text: string): void
   table<T>(rows: readonly T[], columns: Record<string, (row: T) => string | number | undefined>): void
+  /** One thing as a table of its fields, without those that have no value. */
+  fields(rows: readonly Field[]): void
 }
+
+export type Field = readonly [name: string, value: string | number | null | undefined]
 
 type Stream = NodeJS.WritableStream & { isTTY?: boolean | undefined }
 
@@ -23,11 +29,12 @@ export function createOutput(streams: { stdout: Stream; stderr: Stream }, { isJs
   const { stdout, stderr } = streams
   const isTerminal = stdout.isTTY === true
   const write = (text: string) => void stdout.write(text)
-  return {
+  const output: Output = {
     isJson,
     isTerminal,
     json: (value) => write(`${JSON.stringify(value)}\n`),
     line: (text) => write(`${isTerminal ? visible(text) : text}\n`),
+    row: (values) => write(`${isTerminal ? values.map(visible).join('  ') : values.join('\t')}\n`),
     data({ data, encoding }) {
       if (encoding === 'base64' && typeof data === 'string') return void stdout.write(Buffer.from(data, 'base64'))
       const text = typeof data === 'string' && encoding !== 'json' ? data : JSON.stringify(data)
@@ -49,7 +56,12 @@ export function createOutput(streams: { stdout: Stream; stderr: Stream }, { isJs
           .trimEnd()
       write([styleText('bold', lineOf(titles), { stream: stdout }), ...cells.map(lineOf)].map((line) => `${line}\n`).join(''))
     },
+    fields(rows) {
+      const given = rows.filter(([, value]) => value !== undefined && value !== null && value !== '')
+      output.table(given, { NAME: ([name]) => name, VALUE: ([, value]) => value ?? '' })
+    },
   }
+  return output
 }
 
 /** Text of others as it is shown to people: on one line, and without what a terminal would take for a command. */

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { exitCodeOf, Misuse } from './failures.ts'
+import { exitCodeOf, Misuse, wordsOf } from './failures.ts'
 import { createProgram } from './program.ts'
 
 /** The command `peergate`. An error is written to stderr and sets the exit code. */
@@ -17,7 +17,7 @@ try {
 } catch (error) {
   if (!(error instanceof Error)) throw error
   // What commander throws it has shown.
-  if (!(error instanceof CommanderError)) process.stderr.write(`${error.message}\n`)
+  if (!(error instanceof CommanderError)) process.stderr.write(`${wordsOf(error)}\n`)
   if (error instanceof Misuse) process.stderr.write(`See: ${helpOf(process.argv.slice(2))} --help\n`)
   process.exitCode = exitCodeOf(error)
 }

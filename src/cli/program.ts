@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { version } from '../version.ts'
 import { addBench } from './commands/bench.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addConsumers } from './commands/consumers.ts'
 import { addContext } from './commands/context.ts'
 import { addDatabase } from './commands/database.ts'
 import { addDht } from './commands/dht.ts'
@@ -12,9 +13,12 @@ import { addNode } from './commands/node.ts'
 import { addPeers } from './commands/peers.ts'
 import { addPublish } from './commands/publish.ts'
 import { addRequest, addSend } from './commands/send.ts'
+import { addServices, addValidators } from './commands/served.ts'
 import { addStart } from './commands/start.ts'
 import { addToken } from './commands/token.ts'
+import { addTop } from './commands/top.ts'
 import { addTopics } from './commands/topics.ts'
+import { addWebhooks } from './commands/webhooks.ts'
 import { addServe, addValidate } from './commands/work.ts'
 
 /** The command `peergate` with all that it can do. Its help, its completions and docs/command.md are made of it. */
@@ -38,13 +42,18 @@ export function createProgram(): Command {
     addRequest,
     addServe,
     addValidate,
+    addConsumers,
+    addWebhooks,
     addPeers,
     addTopics,
+    addServices,
+    addValidators,
     addNode,
     addDht,
     addToken,
     addDatabase,
     addDoctor,
+    addTop,
     addBench,
     addContext,
     addCompletion,

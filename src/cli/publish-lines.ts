@@ -1,20 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { z } from 'zod'
+import type { components } from '../../clients/typescript/src/openapi.ts'
 import type { Payload } from './input.ts'
 import { commandLimits } from './limits.ts'
 import type { Remote } from './remote.ts'
 
-const publishedSchema = z.object({ id: z.string(), cursor: z.string(), topic: z.string(), recipients: z.number() })
-export type Published = z.infer<typeof publishedSchema>
-
-const listSchema = z.object({ items: z.array(publishedSchema) })
+type Message = components['schemas']['AddressedPayload']
+export type Published = components['schemas']['Published']
 
 /** Publishes messages in their order, each once: those that came while a request was on its way go together with the next one. */
 export async function* publishAll(
-  init: { remote: Pick<Remote, 'call'>; topic: string; patienceMs: number },
+  init: { topic: string; publish: (messages: Message[]) => Promise<Published[]> },
   payloads: AsyncGenerator<Payload>,
 ): AsyncGenerator<Published[]> {
-  const { remote, topic, patienceMs } = init
+  const { topic, publish } = init
   const { maxBatchMessages, maxBatchCharacters } = commandLimits
   let next = payloads.next()
   for (let result = await next; result.done !== true; ) {
@@ -31,15 +29,15 @@ export async function* publishAll(
     }
     // A line that cannot be read ends the command after what came before it.
     next.catch(() => undefined)
-    yield await publish(remote, batch, patienceMs)
+    yield await publish(batch)
     result = await next
   }
 }
 
 /** Publishes messages together. */
-export async function publish(remote: Pick<Remote, 'call'>, messages: object[], patienceMs: number): Promise<Published[]> {
-  const call = { body: { messages }, idempotencyKey: randomUUID(), patienceMs }
-  return (await remote.call('POST', '/v1/messages', listSchema, call)).items
+export async function publish(remote: Remote, messages: Message[], patienceMs: number): Promise<Published[]> {
+  const input = { body: { messages }, headers: { 'idempotency-key': randomUUID() } }
+  return (await remote.patiently(patienceMs, () => remote.call('post', '/v1/messages', input))).items
 }
 
 const sizeOf = ({ data }: Payload) => (typeof data === 'string' ? data.length : JSON.stringify(data).length)

@@ -108,8 +108,8 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
     now,
     age,
     settledAge: () => timeline?.settledAge() ?? wall(),
-    toWall: (time) => time + now() - age(),
-    toAge: (time) => time + age() - now(),
+    toWall: (time) => time + (timeline?.offset ?? 0),
+    toAge: (time) => time - (timeline?.offset ?? 0),
     get isHeld() {
       return timeline?.isHeld ?? false
     },

@@ -15,6 +15,8 @@ export interface Timeline {
   age(): number
   /** Age time that stands still while the wall clock is not trusted: nothing expires meanwhile. */
   settledAge(): number
+  /** Wall time minus age time, in whole milliseconds. */
+  readonly offset: number
   /** Whether the wall clock has stepped and is not trusted yet; wall time then follows the monotonic clock. */
   readonly isHeld: boolean
   /** Number of steps detected. */
@@ -128,6 +130,9 @@ export function createTimeline(init: { limits: TimelineLimits }, components: Tim
     settledAge() {
       const current = age()
       return stepped?.age ?? current
+    },
+    get offset() {
+      return Math.round(offset)
     },
     get isHeld() {
       observe()

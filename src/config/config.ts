@@ -8,7 +8,7 @@ import { issueText } from '../lib/issue-text.ts'
 import { engineLimits, type Limits, limitsSchema, limitVariable } from '../limits.ts'
 import type { LogLevel } from '../model/log-level.ts'
 import { everyTopic } from '../model/topic.ts'
-import { engineOf, environmentSchema } from './environment.ts'
+import { engineOf, environmentSchema, toGetEngine } from './environment.ts'
 import {
   accessProblems,
   type ConfigProblem,
@@ -17,6 +17,7 @@ import {
   originProblems,
   proxyProblems,
   tracingProblems,
+  webhookHostProblems,
 } from './problems.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
@@ -33,6 +34,8 @@ export interface Config {
   readonly keyFile: string
   readonly directSenders: DirectSenders
   readonly catchUp: boolean
+  /** Hosts that webhooks may be sent to although they are not public. */
+  readonly webhookHosts: string[]
   readonly tracing: { endpoint: string; ratio: number } | undefined
   readonly logLevel: LogLevel
   readonly shutdownMs: number
@@ -113,7 +116,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     tls: { certFile: values.PEERGATE_TLS_CERT_FILE, keyFile: values.PEERGATE_TLS_KEY_FILE },
     mdns: values.PEERGATE_MDNS,
     relay: values.PEERGATE_RELAY === undefined ? defaultRelay[kind] : values.PEERGATE_RELAY === 'true',
-    portMapping: values.PEERGATE_PORT_MAPPING === undefined ? kind !== 'custom' : values.PEERGATE_PORT_MAPPING === 'true',
+    portMapping: values.PEERGATE_PORT_MAPPING,
     webRtc: values.PEERGATE_WEBRTC ? { stunPort: values.PEERGATE_STUN_PORT } : undefined,
     dht: values.PEERGATE_DHT,
     privateNetworkKey: values.PEERGATE_PRIVATE_NETWORK_KEY,
@@ -123,11 +126,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   }
   problems.push(
     ...engineProblems(values),
-    ...engineSettingsProblems(engine),
+    ...engineSettingsProblems(engine, toGetEngine('libp2p', values)),
     ...databaseProblems(values.DATABASE_URL),
     ...accessProblems(values),
     ...tracingProblems(values.OTEL_EXPORTER_OTLP_ENDPOINT),
     ...proxyProblems(values.PEERGATE_TRUSTED_PROXIES),
+    ...webhookHostProblems(values.PEERGATE_WEBHOOK_ALLOW),
     ...originProblems(values.PEERGATE_ALLOWED_ORIGINS),
   )
   if (problems.length > 0) throw new ConfigError(problems)
@@ -142,6 +146,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       streamCompression: values.PEERGATE_STREAM_COMPRESSION,
       allowedHosts: values.PEERGATE_ALLOWED_HOSTS,
       allowedOrigins: values.PEERGATE_ALLOWED_ORIGINS,
+      openRouting: values.PEERGATE_OPEN_ROUTING,
       trustedProxies: values.PEERGATE_TRUSTED_PROXIES,
     }),
     access: Object.freeze({
@@ -167,6 +172,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
         : Object.freeze({ endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: values.OTEL_TRACES_SAMPLER_ARG }),
     directSenders: values.PEERGATE_DIRECT_FROM,
     catchUp: values.PEERGATE_HISTORY,
+    webhookHosts: values.PEERGATE_WEBHOOK_ALLOW,
     logLevel: values.PEERGATE_LOG_LEVEL,
     shutdownMs: values.PEERGATE_SHUTDOWN_MS,
     limits: Object.freeze(limits),

@@ -31,6 +31,10 @@ export const environmentSchema = z.object({
   ),
   PEERGATE_ALLOWED_HOSTS: list('Additional Host header values to accept, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that can use this gateway (`https://app.example`).'),
+  PEERGATE_OPEN_ROUTING: boolean(
+    false,
+    'Whether the lookups of `/routing/v1` (the Delegated Routing API) need no token and serve web pages of every origin.',
+  ),
   PEERGATE_TRUSTED_PROXIES: list(
     'Addresses and networks of proxies whose X-Forwarded-For (IP addresses) and X-Forwarded-Proto are trusted.',
   ),
@@ -61,15 +65,10 @@ export const environmentSchema = z.object({
     .describe(
       'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine, `false` on a bridge; with libp2p `true` once a peer has dialled it back.',
     ),
-  PEERGATE_PORT_MAPPING: z
-    .enum(['true', 'false'], { error: 'must be true or false' })
-    .optional()
-    .describe(
-      'Whether the node has the router of its network forward its ports, by PCP, NAT-PMP or UPnP. Not with the custom engine. Default: `true` with libp2p and for the libp2p side of a bridge.',
-    ),
+  PEERGATE_PORT_MAPPING: boolean(true, 'Whether the node has the router of its network forward its ports, by PCP, NAT-PMP or UPnP.'),
   PEERGATE_WEBRTC: boolean(
     false,
-    'Whether peers that cannot be dialled, browsers among them, can connect by WebRTC, with signals through a relay (libp2p only). Also starts a STUN server for them.',
+    'Whether peers that cannot be dialled can connect by WebRTC, over UDP, with signals through a relay; on a bridge, those of its libp2p side. Browsers need libp2p. Also starts a STUN server for them.',
   ),
   PEERGATE_STUN_PORT: port('UDP port of the STUN server; 0 picks a free port.').default(7073),
   PEERGATE_DHT: z
@@ -95,6 +94,9 @@ export const environmentSchema = z.object({
     true,
     'Whether to fetch missed messages of joined topics from peers, and to serve peers the messages that they missed.',
   ),
+  PEERGATE_WEBHOOK_ALLOW: list(
+    'Hosts that webhooks may be sent to although they are not public: host names, IP addresses and networks such as `10.0.0.0/8`.',
+  ),
   PEERGATE_MIGRATE: boolean(true, 'Whether to migrate the database schema at start.'),
   PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Lowest log level that is written.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text(
@@ -114,6 +116,15 @@ export type Environment = z.output<typeof environmentSchema>
 /** The engine that the environment names, by its own variable or by the flag. */
 export function engineOf(values: Partial<Pick<Environment, 'LIBP2P_ENABLED' | 'PEERGATE_ENGINE'>> = {}): 'custom' | 'libp2p' | 'both' {
   return values.PEERGATE_ENGINE ?? (values.LIBP2P_ENABLED === 'true' ? 'libp2p' : 'custom')
+}
+
+/**
+ * What an operator has to do to get another engine, as the end of a sentence. The two variables are not to contradict
+ * each other then.
+ */
+export function toGetEngine(kind: 'libp2p' | 'both', values: Pick<Environment, 'LIBP2P_ENABLED' | 'PEERGATE_ENGINE'>): string {
+  if (kind === 'libp2p' && values.PEERGATE_ENGINE === undefined) return 'set LIBP2P_ENABLED=true'
+  return `set PEERGATE_ENGINE=${kind}${values.LIBP2P_ENABLED === undefined ? '' : ', without LIBP2P_ENABLED'}`
 }
 
 function boolean(byDefault: boolean, description: string) {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { topicPatternProblem } from '../model/topic.ts'
 import { databaseUrlProblem } from '../store/database-url.ts'
-import { type Environment, engineOf } from './environment.ts'
+import { type Environment, engineOf, toGetEngine } from './environment.ts'
 
 /** A problem with one variable, worded so that it follows the name. */
 export interface ConfigProblem {
@@ -18,7 +18,7 @@ export function engineProblems(values: Environment): ConfigProblem[] {
   if (flag !== undefined && engine !== undefined && engineOf({ LIBP2P_ENABLED: flag }) !== engine)
     problems.push({ variable: 'PEERGATE_ENGINE', problem: `is ${engine}, but LIBP2P_ENABLED is ${flag}; set only one of them` })
   if (topics.length > 0 && engineOf(values) !== 'both')
-    problems.push({ variable: 'PEERGATE_BRIDGE_TOPICS', problem: 'is set, which is for a bridge; set PEERGATE_ENGINE=both' })
+    problems.push({ variable: 'PEERGATE_BRIDGE_TOPICS', problem: `is set, which is for a bridge; ${toGetEngine('both', values)}` })
   return problems
 }
 
@@ -63,17 +63,27 @@ export function tracingProblems(endpoint: string | undefined): ConfigProblem[] {
 
 export function proxyProblems(proxies: string[]): ConfigProblem[] {
   return proxies
-    .filter((proxy) => {
-      const [address = '', bits, ...rest] = proxy.split('/')
-      const family = isIP(address)
-      return (
-        family === 0 || rest.length > 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
-      )
-    })
+    .filter((proxy) => !isNetwork(proxy))
     .map((proxy) => ({
       variable: 'PEERGATE_TRUSTED_PROXIES',
       problem: `contains "${proxy}", which is neither an address nor a network such as 10.0.0.0/8`,
     }))
+}
+
+export function webhookHostProblems(hosts: string[]): ConfigProblem[] {
+  return hosts
+    .filter((host) => !isNetwork(host) && !/^(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(host))
+    .map((host) => ({
+      variable: 'PEERGATE_WEBHOOK_ALLOW',
+      problem: `contains "${host}", which is neither a host name nor an address nor a network such as 10.0.0.0/8`,
+    }))
+}
+
+/** Whether a text is an IP address, or a network in CIDR notation. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  return family !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
 }
 
 export function originProblems(origins: string[]): ConfigProblem[] {

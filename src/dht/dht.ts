@@ -23,7 +23,7 @@ export interface Dht {
   findPeer(peerId: string, options: DhtOptions): Promise<FoundPeerView>
   /** Yields providers as they are found, up to `limit` or the timeout. @throws InvalidCid, DhtUnavailable */
   findProviders(cid: string, options: ListOptions): AsyncIterable<FoundPeerView>
-  closestPeers(key: string, options: ListOptions): AsyncIterable<FoundPeerView>
+  closestPeers(key: Uint8Array, options: ListOptions): AsyncIterable<FoundPeerView>
   /** @throws InvalidCid, DhtRefused, DhtUnavailable, DhtTimeout */
   provide(cid: string, options: DhtOptions): Promise<void>
   /** @throws InvalidCid */
@@ -107,7 +107,7 @@ export function createDht(init: { limits: Pick<Limits, 'dhtTimeoutMs'>; peerId: 
     },
     findPeer: (other, options) => within(options, (signal) => routing.findPeer(other, { signal })),
     findProviders: (cid, options) => list(options, (signal) => routing.findProviders(cid, { signal })),
-    closestPeers: (key, options) => list(options, (signal) => routing.closestPeers(Buffer.from(key), { signal })),
+    closestPeers: (key, options) => list(options, (signal) => routing.closestPeers(key, { signal })),
     provide: (cid, options) => within(options, (signal) => routing.provide(cid, { signal })),
     stopProviding: (cid) => routing.stopProviding(cid),
   }

@@ -148,7 +148,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function expire(): Promise<void> {
     for (;;) {
       const expired = await store.expire({ now: clock.settledAge(), limit: cleaned })
-      for (const record of expired) void changes.tell(deliveryView(record, clock))
+      for (const record of expired) changes.tell(deliveryView(record, clock))
       if (expired.length < cleaned) return
     }
   }

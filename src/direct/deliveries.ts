@@ -168,7 +168,7 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     async cancel(id) {
       const ended = await store.end(id, { state: 'cancelled', now: now() })
       const delivery = await get(id)
-      if (ended) void changes.tell(delivery)
+      if (ended) changes.tell(delivery)
       return delivery
     },
   }

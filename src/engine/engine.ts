@@ -3,6 +3,7 @@ import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { IdentityConflict } from './identity-conflicts.ts'
 import type { LimitsReached } from './limits-reached.ts'
+import type { PeerExchange } from './peer-traffic.ts'
 import type { LinkPath } from './reach/link-path.ts'
 import type { ReachCounts } from './reach/reach-counts.ts'
 import type { Reachability } from './reach/reachability.ts'
@@ -243,7 +244,7 @@ export interface Inbound {
   room?(peerId: string): Promise<void> | undefined
 }
 
-export interface ConnectedPeer {
+export interface ConnectedPeer extends PeerExchange {
   peerId: string
   /** The networks of the links to it. */
   networks: NetworkKind[]

@@ -15,7 +15,7 @@ export interface EngineSettings {
   readonly relay: boolean | 'when-reachable'
   /** Whether to have a router forward the ports of the node. */
   readonly portMapping: boolean
-  /** WebRTC, for libp2p: undefined when it is off. The STUN server for peers listens on the UDP port. */
+  /** WebRTC; undefined when it is off. The STUN server for peers listens on the UDP port. */
   readonly webRtc: { readonly stunPort: number } | undefined
   /** The DHT to join: `true` for the engine's default one, `false` for none, or one of libp2p's. */
   readonly dht: 'true' | 'false' | DhtMode
@@ -34,17 +34,22 @@ interface SettingsProblem {
   problem: string
 }
 
-/** Settings that do not work with the chosen engine, each with the variable that holds it. */
-export function engineSettingsProblems(settings: EngineSettings): SettingsProblem[] {
-  if (settings.kind === 'both') return bothProblems(settings)
-  const addressProblem = settings.kind === 'custom' ? customAddressProblem : libp2pAddressProblem
+/**
+ * Settings that do not work with the chosen engine, each with the variable that holds it.
+ * @param toGetLibp2p what the operator has to do to have the settings of libp2p work, as the end of a sentence
+ */
+export function engineSettingsProblems(settings: EngineSettings, toGetLibp2p: string): SettingsProblem[] {
+  if (settings.kind === 'both') return bothProblems(settings, toGetLibp2p)
+  const isCustom = settings.kind === 'custom'
   const problems = addressRoles.flatMap(([variable, role]) =>
     settings[role].flatMap((address) => {
-      const problem = addressProblem(address, role)
-      return problem === undefined ? [] : [{ variable, problem }]
+      const ofLibp2p = libp2pAddressProblem(address, role)
+      const problem = isCustom ? customAddressProblem(address, role) : ofLibp2p
+      if (problem === undefined) return []
+      return [{ variable, problem: isCustom && ofLibp2p === undefined ? `${problem}; ${toGetLibp2p}` : problem }]
     }),
   )
-  return [...problems, ...(settings.kind === 'custom' ? customProblems(settings) : libp2pProblems(settings))]
+  return [...problems, ...(isCustom ? customProblems(settings, toGetLibp2p) : libp2pProblems(settings))]
 }
 
 /**
@@ -64,7 +69,6 @@ export function settingsOfSides(settings: EngineSettings): { custom: EngineSetti
       bootstrap: bootstrap.filter(isWebSocket),
       dht: dht === 'false' ? 'false' : 'true',
       privateNetworkKey: undefined,
-      portMapping: false,
       webRtc: undefined,
     },
     libp2p: {
@@ -79,24 +83,19 @@ export function settingsOfSides(settings: EngineSettings): { custom: EngineSetti
 }
 
 /** An address that neither engine can use is a problem of libp2p's part, which knows more forms. */
-function bothProblems(settings: EngineSettings): SettingsProblem[] {
+function bothProblems(settings: EngineSettings, toGetLibp2p: string): SettingsProblem[] {
   const { custom, libp2p } = settingsOfSides(settings)
   const unusable = settings.bootstrap.filter((address) => !custom.bootstrap.includes(address))
-  return [...engineSettingsProblems(custom), ...engineSettingsProblems({ ...libp2p, bootstrap: unusable })]
+  return [...engineSettingsProblems(custom, toGetLibp2p), ...engineSettingsProblems({ ...libp2p, bootstrap: unusable }, toGetLibp2p)]
 }
 
-function customProblems({ dht, privateNetworkKey, tls, listen, portMapping, webRtc }: EngineSettings): SettingsProblem[] {
+function customProblems({ dht, privateNetworkKey, tls, listen }: EngineSettings, toGetLibp2p: string): SettingsProblem[] {
   const problems: SettingsProblem[] = []
-  if (webRtc !== undefined) problems.push({ variable: 'PEERGATE_WEBRTC', problem: 'is true, which is for libp2p; set LIBP2P_ENABLED=true' })
-  if (portMapping) {
-    const problem = 'is true, but the custom engine uses no ports of routers; set LIBP2P_ENABLED=true, or forward the port by hand'
-    problems.push({ variable: 'PEERGATE_PORT_MAPPING', problem })
-  }
   if (privateNetworkKey !== undefined) {
-    problems.push({ variable: 'PEERGATE_PRIVATE_NETWORK_KEY', problem: 'is set, which is for libp2p; set LIBP2P_ENABLED=true' })
+    problems.push({ variable: 'PEERGATE_PRIVATE_NETWORK_KEY', problem: `is set, which is for libp2p; ${toGetLibp2p}` })
   }
   if (dht !== 'true' && dht !== 'false') {
-    problems.push({ variable: 'PEERGATE_DHT', problem: `is ${dht}, which is a DHT of libp2p; set LIBP2P_ENABLED=true` })
+    problems.push({ variable: 'PEERGATE_DHT', problem: `is ${dht}, which is a DHT of libp2p; ${toGetLibp2p}` })
   }
   const needed = listen.some(isSecureAddress) || tls.certFile !== undefined || tls.keyFile !== undefined
   const files = [
@@ -113,7 +112,7 @@ function libp2pProblems(settings: EngineSettings): SettingsProblem[] {
   const problems: SettingsProblem[] = []
   if (tls.certFile !== undefined || tls.keyFile !== undefined) {
     const problem = 'is for the custom engine; with libp2p let a proxy terminate TLS, and announce its address'
-    problems.push({ variable: 'PEERGATE_TLS_CERT_FILE', problem })
+    problems.push({ variable: tls.certFile === undefined ? 'PEERGATE_TLS_KEY_FILE' : 'PEERGATE_TLS_CERT_FILE', problem })
   }
   if (privateNetworkKey === undefined) return problems
   if (!/^[0-9a-f]{64}$/i.test(privateNetworkKey)) {

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Logger } from 'pino'
 import { createAccess } from '../access/access.ts'
 import { createAudit } from '../access/audit.ts'
@@ -13,6 +14,7 @@ import { createHistoryService } from '../catch-up/history-service.ts'
 import { type Clock, createClock } from '../clock/clock.ts'
 import { createMembers } from '../cluster/members.ts'
 import type { AccessSettings, HttpSettings } from '../config/config.ts'
+import { createConsumers } from '../consumers/consumers.ts'
 import { createDht } from '../dht/dht.ts'
 import { createCarrier } from '../direct/carrier.ts'
 import { createDeliveries } from '../direct/deliveries.ts'
@@ -21,6 +23,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { publishedLimits } from '../engine/published-limits.ts'
 import { createByteRooms } from '../http/byte-room.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
+import type { DurableStreamInit } from '../http/routes/durable-streams.ts'
 import { createHttpServer } from '../http/server.ts'
 import type { Limits } from '../limits.ts'
 import { createHistory } from '../log/history.ts'
@@ -41,11 +44,13 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { createTopics } from '../topics/topics.ts'
 import { createValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
+import { createWebhooks } from '../webhooks/webhooks.ts'
+import { createDiagnosis, type MachineSettings } from './diagnosis/diagnosis.ts'
 import { readGauges } from './gauges.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
-import { listening } from './listening.ts'
 import { watchNetworks } from './network-values.ts'
 import { createNodeInfo } from './node-info.ts'
+import { orderedParts } from './ordered-parts.ts'
 
 /**
  * A complete gateway: all parts, in the order in which they start and stop. Does not own their behaviour, or the
@@ -64,7 +69,7 @@ export interface Gateway {
 }
 
 export interface GatewayInit {
-  http: HttpSettings
+  http: HttpSettings & DurableStreamInit
   /** Default: only the tokens of the store. */
   access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
   /** Senders of accepted direct messages. Default: all. */
@@ -75,6 +80,10 @@ export interface GatewayInit {
   configuredPeers?: string[]
   /** Whether requests are traced. `startTracing` exports the traces. */
   tracing?: boolean
+  /** Hosts that webhooks may be sent to although they are not public. Default: none. */
+  webhookHosts?: string[]
+  /** What is examined besides the parts. Default: nothing. */
+  machine?: MachineSettings
   limits: Limits
 }
 
@@ -88,21 +97,16 @@ export interface GatewayComponents {
   foundation?: Part[]
   /** Another process has claimed this gateway's peer id: this process must exit. */
   onLost?: () => void
+  /** The Ed25519 key of the engine's peer id. Without it, webhooks are signed by their secrets only. */
+  signingKey?: KeyObject
   logger: Logger
 }
-
-/** The listeners, and the variables that configure their addresses. */
-const listeners = {
-  engine: { who: 'The node', variables: 'PEERGATE_LISTEN' },
-  http: { who: 'HTTP', variables: 'PEERGATE_HTTP_HOST, PEERGATE_HTTP_PORT' },
-  metrics: { who: 'HTTP of the metrics', variables: 'PEERGATE_HTTP_HOST, PEERGATE_METRICS_PORT' },
-} as const
 
 /** The composition root. */
 export function createGateway(init: GatewayInit, components: GatewayComponents): Gateway {
   const { limits } = init
   const published = publishedLimits(components.engine.kind, limits)
-  const { store, engine, foundation = [], onLost = () => undefined, logger } = components
+  const { store, engine, foundation = [], onLost = () => undefined, signingKey, logger } = components
   const state = { started: false, draining: false }
 
   const metrics = createMetrics()
@@ -110,7 +114,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const { now, age, settledAge, toWall } = clock
   const load = createLoadWatch({ limits })
   const hub = createHub({ limits }, { log: store.log })
-  const topics = createTopics({ limits }, { engine, store, logger, now: age })
+  const topics = createTopics({ limits }, { engine, store, traffic: hub.traffic, logger, now: age })
   const peers = createPeers({ limits, configured: init.configuredPeers ?? [] }, { engine, store, logger, now, ages: clock })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub, now })
@@ -126,7 +130,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const writes = createWriteWatch({ store, metrics, logger })
   const ingest = createIngest(
     { limits },
-    { engine, log: store.log, tail, judges: validators, writes, metrics, logger, now, age, settledAge },
+    { engine, log: store.log, tail, traffic: hub.traffic, judges: validators, writes, metrics, logger, now, age, settledAge },
   )
   const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics, now: age })
   const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics, now: age })
@@ -137,6 +141,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
   const carrier = createCarrier({ limits }, { engine, peers, store: store.deliveries, inbox: directInbox, metrics, logger, clock })
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, clock })
+  const parts = { store, hub, history, topics, metrics, peerId: engine.peerId, logger, clock, now }
+  const consumers = createConsumers({ limits }, parts)
   const services = createServices({ limits }, { engine, peers, registry: serviceRegistry, gateways, logger, now })
   const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load, now: settledAge })
   const identity = { peerId: engine.peerId, engine: engine.kind }
@@ -146,6 +152,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const sessions = createSessions({ limits, acceptsSubjects: verifyJwt !== undefined }, { store: store.sessions, tokens, clock })
   const endings = createEndings({ sources: [tokens, sessions] })
   const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, logger })
+  const webhooks = createWebhooks(
+    { peerId: engine.peerId, allowed: init.webhookHosts ?? [], limits },
+    { store: store.webhooks, hub, history, topics, access, tokens, endings, gateways, signingKey, metrics, logger, clock, now },
+  )
   const audit = createAudit({ store: store.audit, now: age, toWall })
   const rates = createRates({ limits })
   const { requestBytes, answerBytes } = createByteRooms({ limits })
@@ -162,6 +172,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       topics,
       peers,
       publisher,
+      consumers,
       deliveries,
       tail,
       services,
@@ -184,10 +195,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     writes,
     damaged: () => store.isDamaged(),
   }
+  const diagnosis = createDiagnosis(init, { engine, probes, clock })
   const http = createHttpServer(
     { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
     {
       node,
+      diagnosis,
       gateways,
       peers,
       topics,
@@ -195,8 +208,11 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       retention,
       history,
       publisher,
+      consumers,
       deliveries,
       services,
+      validators,
+      webhooks,
       access,
       endings,
       rates,
@@ -216,46 +232,11 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const { host, metricsPort } = init.http
   const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics, logger })
 
-  // Each part follows the parts that it uses. The engine is configured (blocks, topics, handlers) before its first
-  // link.
-  const lifecycle = createLifecycle(
-    [
-      ...foundation,
-      { name: 'store', start: () => store.start(), stop: () => store.stop() },
-      { name: 'write watch', start: () => writes.start(), stop: () => writes.stop() },
-      { name: 'clock', start: () => clock.start(), stop: () => clock.stop() },
-      { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
-      { name: 'peer id', start: () => gateways.claim() },
-      { name: 'tokens', start: () => tokens.start(), stop: () => tokens.stop() },
-      { name: 'access', start: () => access.start() },
-      { name: 'hub', start: () => hub.start(), stop: () => hub.stop() },
-      { name: 'log tail', start: () => tail.start(), stop: () => tail.stop() },
-      { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
-      { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
-      { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
-      ...(init.catchUp === false
-        ? []
-        : [
-            { name: 'history for peers', start: () => historyService.start(), stop: () => historyService.stop() },
-            { name: 'history of peers', start: () => catchUp.start(), stop: () => catchUp.stop() },
-          ]),
-      { name: 'direct messages', start: () => directInbox.start(), stop: () => directInbox.stop() },
-      { name: 'validators', start: () => validators.start(), stop: () => validators.stop() },
-      { name: 'services', start: () => services.start(), stop: () => services.stop() },
-      { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
-      { name: 'author order', stop: async () => ingest.letGo() },
-      { name: 'engine', start: () => listening(listeners.engine, () => engine.start()), stop: () => engine.stop() },
-      { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },
-      { name: 'known peers', start: () => peers.reconnect() },
-      { name: 'gateways', start: () => gateways.start(), stop: () => gateways.stop() },
-      ...(metricsServer === undefined
-        ? []
-        : [{ name: 'metrics', start: () => listening(listeners.metrics, () => metricsServer.start()), stop: () => metricsServer.stop() }]),
-      { name: 'http', start: () => listening(listeners.http, () => http.start()), stop: () => http.stop() },
-      { name: 'stream', start: () => stream.start(), stop: () => stream.stop() },
-    ],
-    logger,
-  )
+  const started = {
+    ...{ store, writes, clock, load, gateways, tokens, access, hub, tail, retention, topics, ingest, historyService, catchUp, consumers },
+    ...{ directInbox, validators, services, peers, engine, carrier, webhooks, metricsServer, http, stream },
+  }
+  const lifecycle = createLifecycle([...foundation, ...orderedParts({ catchUp: init.catchUp !== false }, started)], logger)
 
   metrics.watchSteps(() => clock.steps)
   store.watchDamage((found) => {
@@ -263,22 +244,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     catchUp.lookForMissing()
   })
   watchNetworks(metrics, { engine, ingest })
-  metrics.watch(
-    readGauges({
-      clock,
-      deliveries: store.deliveries,
-      engine,
-      history,
-      http,
-      hub,
-      ingest,
-      load,
-      requestBytes,
-      answerBytes,
-      stream,
-      validatorRegistry,
-    }),
-  )
+  const sources = { clock, deliveries: store.deliveries, engine, history, http, hub, ingest, load, requestBytes, answerBytes, stream }
+  metrics.watch(readGauges({ ...sources, validatorRegistry, webhooks }))
 
   return {
     async start() {

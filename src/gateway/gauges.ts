@@ -9,6 +9,7 @@ import type { Stream } from '../stream/stream.ts'
 import type { LoadWatch } from '../telemetry/load-watch.ts'
 import type { GaugeValues } from '../telemetry/metrics.ts'
 import type { ValidatorRegistry } from '../validation/validator-registry.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 
 /** The parts whose state is read whenever metrics are scraped. */
 export interface GaugeSources {
@@ -25,10 +26,11 @@ export interface GaugeSources {
   answerBytes: { readonly bytes: number }
   stream: Pick<Stream, 'connections' | 'readers'>
   validatorRegistry: Pick<ValidatorRegistry, 'open'>
+  webhooks: Pick<Webhooks, 'active'>
 }
 
 export function readGauges(sources: GaugeSources): () => Promise<GaugeValues> {
-  const { clock, deliveries, engine, history, http, hub, ingest, load, requestBytes, answerBytes, stream, validatorRegistry } = sources
+  const { clock, deliveries, engine, history, http, hub, ingest, load, requestBytes, answerBytes, stream } = sources
   return async () => {
     const { messages, bytes, unsentTopics } = ingest.backlog
     const { subscriptions, maxLag } = stream.readers
@@ -46,7 +48,8 @@ export function readGauges(sources: GaugeSources): () => Promise<GaugeValues> {
       ring_messages: hub.ring.messages,
       ring_bytes: hub.ring.bytes,
       log_tip: hub.tip,
-      open_validations: validatorRegistry.open,
+      open_validations: sources.validatorRegistry.open,
+      active_webhooks: sources.webhooks.active,
       queued_deliveries: (await deliveries.queued()).reduce((sum, { deliveries }) => sum + deliveries, 0),
       peers: (await engine.peers()).length,
       topics: (await engine.topics()).length,

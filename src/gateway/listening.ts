@@ -1,5 +1,12 @@
 import { StartupError } from '../lib/startup-error.ts'
 
+/** The listeners, and the variables that configure their addresses. */
+export const listeners = {
+  engine: { who: 'The node', variables: 'PEERGATE_LISTEN' },
+  http: { who: 'HTTP', variables: 'PEERGATE_HTTP_HOST, PEERGATE_HTTP_PORT' },
+  metrics: { who: 'HTTP of the metrics', variables: 'PEERGATE_HTTP_HOST, PEERGATE_METRICS_PORT' },
+} as const
+
 /** The reason for a failed listen and its remedy, by the system's error code. */
 const reasons: Record<string, string> = {
   EADDRINUSE: 'another program has the port; stop it, or choose another port',

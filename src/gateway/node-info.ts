@@ -39,11 +39,10 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
   }
 
   return async () => {
-    const [multiaddrs, reachability, networks, conflicts, peers, topics, { epoch, earliest, tip }] = await Promise.all([
+    const [multiaddrs, reachability, networks, peers, topics, { epoch, earliest, tip }] = await Promise.all([
       engine.multiaddrs(),
       engine.reachability(),
-      Promise.all(engine.networks.map(networkView)),
-      engine.conflicts(),
+      describeNetworks(engine),
       engine.peers(),
       engine.topics(),
       log.position(),
@@ -55,8 +54,7 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
       version,
       multiaddrs,
       reachability,
-      networks,
-      identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
+      ...networks,
       // A node may become a relay while it runs.
       capabilities: { ...engine.capabilities, ...ownCapabilities },
       startedAt: new Date(now() - uptimeMs).toISOString(),
@@ -65,6 +63,17 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
       log: { epoch, earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip) },
       limits: init.limits,
     }
+  }
+}
+
+/** The networks that an engine is part of, and the peer ids that two nodes there use. */
+export async function describeNetworks(
+  engine: Pick<P2PEngine, 'networks' | 'conflicts'>,
+): Promise<Pick<NodeView, 'networks' | 'identityConflicts'>> {
+  const [networks, conflicts] = await Promise.all([Promise.all(engine.networks.map(networkView)), engine.conflicts()])
+  return {
+    networks,
+    identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
   }
 }
 

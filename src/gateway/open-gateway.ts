@@ -8,6 +8,7 @@ import { withBridges } from '../engine/bridge/with-bridges.ts'
 import { createEngine } from '../engine/create-engine.ts'
 import { limitsForSystem } from '../http/descriptors.ts'
 import { openIdentity } from '../identity/identity.ts'
+import { ed25519PrivateKey } from '../lib/ed25519.ts'
 import { makeDirectory, StartupError } from '../lib/startup-error.ts'
 import { parseAddress, peerIdOf } from '../model/peer.ts'
 import { createStore } from '../store/create-store.ts'
@@ -44,11 +45,13 @@ export async function openGateway(config: Config, components: { logger: Logger; 
       access,
       directSenders: config.directSenders,
       catchUp: config.catchUp,
+      webhookHosts: config.webhookHosts,
       tracing: tracing !== undefined,
       configuredPeers: config.engine.bootstrap.flatMap((address) => peerIdOf(parseAddress(address)) ?? []),
+      machine: { dataDir: config.dataDir, warnings: config.warnings, listeners: config.engine.listen.length, limits: config.limits },
       limits,
     },
-    { store, engine, clock, foundation, ...hooks, logger },
+    { store, engine, clock, foundation, signingKey: ed25519PrivateKey(identity.seed), ...hooks, logger },
   )
   // From here on the gateway closes them.
   opened.move()

@@ -15,7 +15,7 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * Refuses web pages that are not allowed. The Host check stops DNS rebinding, where a page points its own name at this
- * machine; the Origin check stops all other pages. Both run before everything else, including the WebSocket upgrade.
+ * machine; the Origin check stops all other pages, except where operations are open to every origin. Both run before everything else, including the WebSocket upgrade.
  * Programs other than browsers send no Origin and pass.
  */
 export function createAccess(init: AccessInit): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined> {
@@ -45,19 +45,28 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (hostsIn(request.raw.rawHeaders) > 1) throw new InvalidRequest('The request has more than one Host header.')
     const host = request.headers.host?.toLowerCase()
     if (request.routeOptions.config.operation?.anyHost !== true) checkHost(host)
-    checkOrigin(request, host)
     const { origin } = request.headers
+    const { operation: asked, anyOrigin = asked?.anyOrigin } = request.routeOptions.config
+    if (anyOrigin === true) {
+      reply.header('access-control-allow-origin', '*')
+      return isPreflight(request) ? reply.code(204).header('access-control-allow-methods', 'GET, HEAD, OPTIONS').send() : undefined
+    }
+    checkOrigin(request, host)
     if (origin === undefined || !origins.has(origin)) return undefined
     reply.headers({
       'access-control-allow-origin': origin,
       // Browsers send session cookies only if the response allows it.
       'access-control-allow-credentials': 'true',
       'access-control-expose-headers':
-        'allow, etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, www-authenticate',
+        'allow, etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, ' +
+        'stream-cursor, stream-next-offset, stream-up-to-date, www-authenticate',
     })
-    const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
-    return preflight ? reply.code(204).headers(preflightHeaders).send() : undefined
+    return isPreflight(request) ? reply.code(204).headers(preflightHeaders).send() : undefined
   }
+}
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
 }
 
 /** Counts Host in alternating names and values; parsed headers keep only the first. */

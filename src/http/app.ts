@@ -21,6 +21,8 @@ import { chooseSubprotocol } from '../stream/codec.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Topics } from '../topics/topics.ts'
+import type { Validators } from '../validation/validators.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import { type AccessInit, createAccess } from './access.ts'
 import { countAnswerBytes } from './answer-bytes.ts'
 import { createAuditHook } from './audit-hook.ts'
@@ -29,7 +31,7 @@ import { readBodies } from './body.ts'
 import type { ByteRoom } from './byte-room.ts'
 import { compressAnswers } from './compression.ts'
 import { type ContractInit, createContract, documentedRoutes } from './contract.ts'
-import { countRequests } from './count-requests.ts'
+import { countRequests, type ForwardingWatch } from './count-requests.ts'
 import { endWithToken } from './end-with-token.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { keepToContract } from './keep-to-contract.ts'
@@ -38,9 +40,12 @@ import { type DocumentedRoute, withZod } from './operation.ts'
 import { countRequestBytes } from './request-bytes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { consoleRoutes } from './routes/console.ts'
+import { type ConsumerComponents, consumerRoutes } from './routes/consumers.ts'
+import { delegatedRoutingRoutes } from './routes/delegated-routing.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { dhtRoutes } from './routes/dht.ts'
 import { type Documents, documentRoutes } from './routes/documents.ts'
+import { type DurableStreamInit, durableStreamRoutes } from './routes/durable-streams.ts'
 import { logLevelRoutes } from './routes/log-level.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricRoutes } from './routes/metrics.ts'
@@ -49,16 +54,19 @@ import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { requestRoutes } from './routes/requests.ts'
+import { serviceRoutes } from './routes/services.ts'
 import { type SessionComponents, sessionRoutes } from './routes/sessions.ts'
 import { streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
+import { validatorRoutes } from './routes/validators.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { checkTopics } from './topic-rights.ts'
 import { traceRequests } from './trace-hook.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 import { createWorkSemaphores, type WorkLimits } from './work-semaphores.ts'
 
-export interface AppInit extends AccessInit, ContractInit {
+export interface AppInit extends AccessInit, ContractInit, DurableStreamInit {
   /** Addresses and networks of proxies whose X-Forwarded-… headers are trusted. */
   trustedProxies: string[]
   /** Whether streams negotiate `permessage-deflate`. */
@@ -70,15 +78,19 @@ export interface AppInit extends AccessInit, ContractInit {
 
 export interface AppComponents {
   node: NodeComponents['node']
+  diagnosis: NodeComponents['diagnosis'] & ForwardingWatch
   gateways: NodeComponents['gateways']
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
   topics: TopicComponents['topics'] & Pick<Topics, 'read' | 'require'>
   retention: Pick<Retention, 'purge' | 'delete'>
   dht: Dht
-  history: Pick<History, 'page' | 'get' | 'locate'>
+  history: Pick<History, 'page' | 'get' | 'locate' | 'resolve'>
   publisher: Publisher
+  consumers: ConsumerComponents['consumers']
   deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'>
-  services: Pick<Services, 'request'>
+  services: Pick<Services, 'request' | 'list'>
+  validators: Pick<Validators, 'list'>
+  webhooks: Omit<Webhooks, 'start' | 'stop' | 'active'>
   access: Pick<Access, 'admit' | 'admitSession'>
   endings: Endings
   rates: Rates
@@ -88,7 +100,7 @@ export interface AppComponents {
   tokens: TokenComponents['tokens']
   sessions: SessionComponents['sessions']
   audit: Audit
-  stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'>
+  stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'acceptDurable' | 'refuse'>
   probes: Probes
   metrics: Pick<Metrics, 'request' | 'text' | 'contentType'>
   logger: Logger
@@ -209,12 +221,18 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   nodeRoutes(zodApp, components)
   peerRoutes(zodApp, components)
   topicRoutes(zodApp, components)
+  validatorRoutes(zodApp, components)
   dhtRoutes(zodApp, components)
+  delegatedRoutingRoutes(zodApp, contract.delegatedRouting, init, components)
   publishRoutes(zodApp, contract.publish, components)
   messageRoutes(zodApp, components)
+  consumerRoutes(zodApp, components)
   deliveryRoutes(zodApp, contract.deliveries, components)
+  serviceRoutes(zodApp, components)
+  webhookRoutes(zodApp, components)
   requestRoutes(zodApp, contract.requests, components)
   streamRoutes(zodApp, components)
+  durableStreamRoutes(zodApp, init, components)
   tokenRoutes(zodApp, components)
   sessionRoutes(zodApp, components)
   auditRoutes(zodApp, components)

@@ -36,7 +36,11 @@ export function createAuthentication(components: {
 
   return async (request, reply) => {
     const { operation } = request.routeOptions.config
-    if (operation === undefined || operation.action === 'none') return
+    if (operation === undefined) return
+    if (operation.action === 'none') {
+      if (operation.cost !== undefined) rates.take({ address: request.client.address }, operation.cost, requestCost)
+      return
+    }
     const offered = request.ws === true ? bearerOf(request.headers['sec-websocket-protocol']) : undefined
     try {
       request.grant = await admitted(request, offered)

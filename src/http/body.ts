@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { InvalidJson, InvalidRequest, UnsupportedMediaType } from '../errors.ts'
+import { InvalidJson, InvalidRequest, IpnsTypeRequired, type PeergateError, UnsupportedMediaType } from '../errors.ts'
+import { ipnsType, rawType } from './operation.ts'
 
 const compressed = 'A body must not have a Content-Encoding.'
 
@@ -18,12 +19,14 @@ const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i
 /**
  * Reads bodies as `application/json`: UTF-8 (RFC 8259 §8.1), uncompressed. Keys such as `__proto__` are keys like any
  * other: JSON.parse gives the value a property of its own, and schemas know no such key. Reads
- * `application/octet-stream` if the operation accepts it, and no other type. The body of a GET or DELETE is not read.
+ * `application/octet-stream` if the operation accepts it, and otherwise only the type that the operation names. The body
+ * of a GET or DELETE is not read.
  */
 export function readBodies(app: FastifyInstance): void {
   app.addHttpMethod('DELETE', { hasBody: false, overrideExisting: true })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (typesOf(request)[0] !== 'application/json') return done(unsupportedType(request))
     const encoding = charset.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8'
     if (!/^utf-?8$/i.test(encoding)) return done(new UnsupportedMediaType('A body must be UTF-8.'))
     if (isCompressed(request)) return done(new UnsupportedMediaType(compressed))
@@ -39,13 +42,26 @@ export function readBodies(app: FastifyInstance): void {
       return done(notJson())
     }
   })
-  app.addContentTypeParser<Buffer>('application/octet-stream', { parseAs: 'buffer' }, (request, body, done) => {
-    if (request.routeOptions.config.operation?.rawBody !== true) {
-      return done(new UnsupportedMediaType('This operation accepts only application/json.'))
-    }
-    if (isCompressed(request)) return done(new UnsupportedMediaType(compressed))
-    return done(null, body)
-  })
+  for (const type of [rawType, ipnsType])
+    app.addContentTypeParser<Buffer>(type, { parseAs: 'buffer' }, (request, body, done) => {
+      if (!typesOf(request).includes(type)) return done(unsupportedType(request))
+      if (isCompressed(request)) return done(new UnsupportedMediaType(compressed))
+      return done(null, body)
+    })
+}
+
+/** Types of bodies that the operation accepts. */
+function typesOf({ routeOptions }: FastifyRequest): string[] {
+  const { bodyType, rawBody } = routeOptions.config.operation ?? {}
+  if (bodyType !== undefined) return [bodyType]
+  return rawBody === true ? ['application/json', rawType] : ['application/json']
+}
+
+/** The refusal of a body for its type. */
+export function unsupportedType(request: FastifyRequest): PeergateError {
+  const types = typesOf(request)
+  const Refusal = types.includes(ipnsType) ? IpnsTypeRequired : UnsupportedMediaType
+  return new Refusal(`This operation accepts only ${types.join(' or ')}.`)
 }
 
 function isCompressed({ headers }: FastifyRequest): boolean {

@@ -10,6 +10,8 @@ export function clientSignal({ raw, request }: Pick<FastifyReply, 'raw' | 'reque
   raw.once('close', () => {
     if (!raw.writableFinished) gone.abort()
   })
+  // It may have closed before.
+  if (raw.destroyed && !raw.writableFinished) gone.abort()
   if (ended?.aborted === true) gone.abort(ended.reason)
   else ended?.addEventListener('abort', () => gone.abort(ended.reason), { once: true })
   return gone.signal

@@ -99,8 +99,12 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
   }
 
   function add(socket: Socket): void {
-    // A connection that is already closed has no address.
-    const address = socket.remoteAddress ?? ''
+    const address = socket.remoteAddress
+    if (address === undefined) {
+      // It was reset before it was taken up. What it has sent would count to nobody.
+      socket.destroy()
+      return
+    }
     if (!admits(address, holderOf(address))) {
       refuse(socket, address)
       return

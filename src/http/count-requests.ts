@@ -1,7 +1,13 @@
 import type { FastifyRequest } from 'fastify'
-import { clientKey } from '../access/client-key.ts'
+import { anyoneId, clientKey, plainAddress } from '../access/client-key.ts'
 import type { Rates } from '../access/rates.ts'
-import { createForwarding } from './forwarding.ts'
+import type { Grant } from '../model/grant.ts'
+import { createForwarding, trustOf } from './forwarding.ts'
+
+export interface ForwardingWatch {
+  /** A request with X-Forwarded-For came from this address, which is no trusted proxy. */
+  sawForwarding(address: string): void
+}
 
 /**
  * Determines the origin of a request, and charges one unit to the budget of its address, even for probes, documents and
@@ -9,11 +15,14 @@ import { createForwarding } from './forwarding.ts'
  * budget.
  * @throws RateLimited, and InvalidRequest when a trusted proxy does not send an address
  */
-export function countRequests(init: { trustedProxies: string[] }, components: { rates: Pick<Rates, 'take'> }) {
+export function countRequests(init: { trustedProxies: string[] }, components: { rates: Pick<Rates, 'take'>; diagnosis: ForwardingWatch }) {
   const originOf = createForwarding(init.trustedProxies)
-  const { rates } = components
+  const isTrusted = trustOf(init.trustedProxies)
+  const { rates, diagnosis } = components
 
   return (request: FastifyRequest): void => {
+    const nearest = plainAddress(request.socket.remoteAddress ?? '')
+    if (request.headers['x-forwarded-for'] !== undefined && !isTrusted(nearest)) diagnosis.sawForwarding(nearest)
     request.client = originOf(request)
     const { address, isFromHost } = request.client
     const isFree = request.routeOptions.config.operation?.tag === 'Probes' && isFromHost
@@ -25,6 +34,6 @@ export function countRequests(init: { trustedProxies: string[] }, components: { 
 export const requestCost = 1
 
 /** The key of the client that a request counts for, once it is authenticated. */
-export function keyOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>): string {
-  return clientKey({ grantId: grant.id, address: client.address })
+export function keyOf({ grant, client }: { grant: Grant | undefined; client: FastifyRequest['client'] }): string {
+  return clientKey({ grantId: grant?.id ?? anyoneId, address: client.address })
 }

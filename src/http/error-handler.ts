@@ -9,9 +9,9 @@ import {
   InvalidRequest,
   PeergateError,
   toPeergateError,
-  UnsupportedMediaType,
   UriTooLong,
 } from '../errors.ts'
+import { unsupportedType } from './body.ts'
 import { problemType, retryAfterSeconds, toProblem } from './problem.ts'
 
 /** Answers errors of handlers and hooks, and refusals by Fastify, with a problem document. */
@@ -42,7 +42,7 @@ function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
   if (!(thrown instanceof Error) || thrown instanceof PeergateError) return toPeergateError(thrown)
   switch ('code' in thrown ? thrown.code : undefined) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new UnsupportedMediaType(`This operation accepts only ${bodiesOf(request)}.`)
+      return unsupportedType(request)
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new BodyTooLarge(`The maximum size of a body is ${request.routeOptions.bodyLimit} bytes.`)
     case 'FST_ERR_MAX_PARAM_LENGTH':
@@ -52,10 +52,6 @@ function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
     default:
       return isClientsFault(thrown) ? new InvalidRequest('The request could not be read.') : toPeergateError(thrown)
   }
-}
-
-function bodiesOf({ routeOptions }: FastifyRequest): string {
-  return routeOptions.config.operation?.rawBody === true ? 'application/json or application/octet-stream' : 'application/json'
 }
 
 function isClientsFault(thrown: Error): boolean {

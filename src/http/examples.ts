@@ -1,14 +1,19 @@
 import { publishedLimits } from '../engine/published-limits.ts'
 import { defaultLimits } from '../limits.ts'
 import type { AuditView } from '../model/audit.ts'
+import { type ConsumerView, consumerDefaults } from '../model/consumer.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
+import type { Finding } from '../model/finding.ts'
 import type { GatewayView } from '../model/gateway-view.ts'
 import type { MessageView } from '../model/message.ts'
 import type { NodeView } from '../model/node.ts'
 import type { Peer } from '../model/peer.ts'
+import type { ServiceView } from '../model/service.ts'
 import type { TokenView } from '../model/token.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
+import type { ValidatorView } from '../model/validator.ts'
+import type { WebhookAttemptView, WebhookTestView, WebhookView, WebhookWithSecret } from '../model/webhook.ts'
 
 /** Examples in the contract. */
 
@@ -27,6 +32,21 @@ export const messageExample: MessageView = {
   encoding: 'utf8',
   receivedAt: '2026-11-23T12:34:04.000Z',
   signature: 'Zm9yIGV4YW1wbGUgb25seSwgbm90IGEgc2lnbmF0dXJlIG9mIGFueXRoaW5nIGF0IGFsbC4gNjQgYnl0ZXMuLi4=',
+}
+
+export const consumerExample: ConsumerView = {
+  ...{ name: 'billing', topics: ['orders.>'], direct: false, order: 'none', ...consumerDefaults },
+  createdAt: '2026-11-23T12:34:04.000Z',
+  position: `${epoch}.1041`,
+  gaps: 0,
+}
+
+export const claimExample = `${messageExample.id}~a8Xk2c9B`
+
+export const consumerStateExample = {
+  ...consumerExample,
+  ...{ unacked: 2, waiting: 0, parked: 1, pending: 17, isPendingExact: true, workers: 3 },
+  traffic: { delivered: 1_052, settled: 1_038 },
 }
 
 export const deliveryExample: DeliveryView = {
@@ -66,6 +86,7 @@ export const topicExample: TopicStats = {
   earliest: `${epoch}.17`,
   latest: `${epoch}.1041`,
   retention: { maxAgeMs: 604_800_000, maxMessages: 0, maxBytes: 1_073_741_824 },
+  traffic: { stored: 1_204, delivered: 3_612, sent: 2_408 },
   subscribers: 3,
   networks: [{ engine: 'libp2p', subscribers: 3, bridged: false }],
   gateway: peerId,
@@ -84,10 +105,39 @@ export const peerExample: Peer = {
   agent: 'peergate/0.1.0',
   protocols: ['/ipfs/ping/1.0.0', '/meshsub/1.2.0'],
   latencyMs: 12.5,
+  traffic: { messagesIn: 1_204, bytesIn: 481_600, messagesOut: 1_198, bytesOut: 479_200 },
+  score: 1.5,
   firstSeen: '2026-11-20T08:00:00.000Z',
   lastSeen: '2026-11-23T12:34:05.000Z',
   topics: ['orders'],
   label: null,
+  gateway: peerId,
+}
+
+export const serviceExample: ServiceView = {
+  service: 'prices',
+  providers: 2,
+  concurrency: 8,
+  open: 1,
+  waiting: 0,
+  requests: 1_204,
+  answers: 1_198,
+  failures: 5,
+  since: '2026-11-23T10:20:30.000Z',
+  gateway: peerId,
+}
+
+export const validatorExample: ValidatorView = {
+  topic: 'orders',
+  validators: 1,
+  deadlineMs: 1_000,
+  default: 'ignore',
+  open: 0,
+  accepted: 812,
+  ignored: 3,
+  rejected: 1,
+  late: 0,
+  since: '2026-11-23T10:20:30.000Z',
   gateway: peerId,
 }
 
@@ -98,6 +148,7 @@ export const tokenExample: TokenView = {
   topics: ['orders.>'],
   createdAt: '2026-11-23T09:00:00.000Z',
   expiresAt: null,
+  lastUsedAt: '2026-11-23T12:35:41.000Z',
 }
 
 export const newTokenExample = { ...tokenExample, secret: 'peergate_Zm9yIGV4YW1wbGUgb25seSwgbm8gc2VjcmV0IGF0IGFsbC4' }
@@ -118,6 +169,13 @@ export const gatewayExample: GatewayView = {
   state: 'ready',
   startedAt: '2026-11-23T09:00:00.000Z',
   lastSeen: '2026-11-23T09:02:03.456Z',
+}
+
+export const findingExample: Finding = {
+  check: 'disk',
+  state: 'warning',
+  detail: 'Only 812 MiB are free for /var/lib/peergate.',
+  fix: 'Free some space, set PEERGATE_DATA_DIR to a larger disk, or keep less (PEERGATE_RETENTION_MAX_BYTES).',
 }
 
 export const nodeExample: NodeView = {
@@ -169,4 +227,45 @@ export const clientExample = {
     { name: 'token', quota: 2_000, perSecond: 1_000, remaining: 1_999, resetSeconds: 1 },
     { name: 'address', quota: 4_000, perSecond: 2_000, remaining: 3_999, resetSeconds: 1 },
   ],
+}
+
+export const webhookExample: WebhookView = {
+  id: 'wh_0m1k3x9v2q7b4f0e2d1c',
+  url: 'https://app.example/hooks/orders',
+  topics: ['orders.>'],
+  direct: false,
+  batchSize: 100,
+  batchMs: 0,
+  timeoutMs: 15_000,
+  headers: [{ name: 'Authorization' }],
+  state: 'active',
+  cursor: messageExample.cursor,
+  failures: 0,
+  failingSince: null,
+  retryAt: null,
+  lastError: null,
+  acceptedAt: '2026-11-23T12:34:05.000Z',
+  oldSecretUntil: null,
+  publicKeys: ['whpk_Zm9yIGV4YW1wbGUsIG5vdCBhIGtleSBvZiBhbnlvbmU='],
+  createdAt: '2026-11-23T12:34:04.000Z',
+}
+
+export const newWebhookExample: WebhookWithSecret = { ...webhookExample, secret: 'whsec_Zm9yIGV4YW1wbGUsIG5vdCBhIHNlY3JldCBvZiBhbnk=' }
+
+export const webhookAttemptExample: WebhookAttemptView = {
+  at: '2026-11-23T12:34:05.000Z',
+  webhookId: 'msg_Zm9yIGV4YW1wbGUgb25s',
+  messages: 12,
+  status: 200,
+  durationMs: 34,
+  error: null,
+}
+
+export const webhookTestExample: WebhookTestView = {
+  at: '2026-11-23T12:34:05.000Z',
+  webhookId: 'msg_Zm9yIGV4YW1wbGUgb25s',
+  status: 200,
+  durationMs: 34,
+  error: null,
+  body: 'ok',
 }

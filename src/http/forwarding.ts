@@ -36,9 +36,11 @@ export class ProxyInvalid extends StartupError {
 export function createForwarding(trustedProxies: string[]): (request: Pick<FastifyRequest, 'headers' | 'socket'>) => ClientOrigin {
   const isTrusted = trustOf(trustedProxies)
 
-  /** @throws InvalidRequest when a trusted proxy does not send an address */
+  /** @throws InvalidRequest when a trusted proxy does not send an address, or the connection was reset before it had one */
   return ({ headers, socket }) => {
-    const nearest = plainAddress(socket.remoteAddress ?? '')
+    // A client without a token is known by its address: served without it, a request and its repetition are of two clients.
+    if (socket.remoteAddress === undefined) throw new InvalidRequest('The connection was lost before its address was known.')
+    const nearest = plainAddress(socket.remoteAddress)
     const isHidden = proxyFields.some((field) => headers[field] !== undefined)
     const isFromHost = isLoopbackAddress(nearest) && !isHidden
     if (!isTrusted(nearest)) {

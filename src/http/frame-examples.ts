@@ -19,6 +19,7 @@ const validationId = 'v3'
 export const clientFrameExamples: ExamplesOf<ClientFrame> = {
   subscribe: { type: 'subscribe', id: '1', topics: ['orders', 'invoices.*.paid'], after: earlier },
   unsubscribe: { type: 'unsubscribe', id: '2' },
+  ack: { type: 'ack', id: '14', consumer: 'billing', ids: [messageExample.id] },
   publish: {
     type: 'publish',
     id: '3',
@@ -54,6 +55,7 @@ export const serverFrameExamples: ExamplesOf<ServerFrame> = {
   'caught-up': { type: 'caught-up', cursor },
   gap: { type: 'gap', topic: 'orders', from: earlier, to: 'k3v9q2.17', reason: 'pruned' },
   progress: { type: 'progress', cursor },
+  acked: { type: 'acked', id: '14', consumer: 'billing', settled: [messageExample.id] },
   published: { type: 'published', id: '3', messageId: messageExample.id, cursor, recipients: 3, gateway: peerId },
   response: { type: 'response', id: '5', data: { price: 250 }, encoding: 'json' },
   serving: { type: 'serving', id: '6', service: 'prices' },

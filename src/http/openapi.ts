@@ -15,7 +15,8 @@ import type { Documents } from './routes/documents.ts'
  */
 export function documentsOf(routes: DocumentedRoute[]): Documents {
   for (const route of routes) checkTopicRights(route)
-  const openapi = openApiDocument(routes)
+  // Others' specifications describe the rest.
+  const openapi = openApiDocument(routes.filter(({ operation }) => operation.specifiedBy === undefined))
   const asyncapi = asyncApiDocument(upgradeRoute(routes))
   return {
     openapi,

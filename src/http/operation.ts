@@ -21,6 +21,15 @@ export interface Operation {
   problems?: string[]
   /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, without validation. */
   rawBody?: true
+  /**
+   * Specification by others that the operation follows, a URL. It is then no part of the OpenAPI document, and its
+   * refusals have the statuses of that specification.
+   */
+  specifiedBy?: string
+  /** Media type of the body in place of JSON. Any other is refused; the body reaches the handler as a Buffer. */
+  bodyType?: string
+  /** Pages of all origins can read the answer. */
+  anyOrigin?: boolean
   /** What a repetition of the request does, in a sentence. Required of a POST that takes no idempotency key. */
   repetition?: string
   /** Units of the client's budget that a call costs. Default: 1. */
@@ -38,6 +47,8 @@ declare module 'fastify' {
     operation?: Operation
     /** The route only refuses requests, and is not part of the contract. */
     refuses?: true
+    /** Pages of all origins may ask what this path allows. */
+    anyOrigin?: boolean
   }
 }
 
@@ -47,7 +58,9 @@ export const tags = {
   DHT: 'Values, providers and peers in the distributed hash table of the network.',
   Topics: 'Joining and leaving topics.',
   Messages: 'Publishing messages, and reading the log.',
+  Consumers: 'Positions in the log that workers share.',
   'Direct messages': 'Messages to one peer, and their deliveries.',
+  Webhooks: 'Messages that are pushed to a URL.',
   Services: 'Requests to services that clients of a peer provide.',
   Access: 'Tokens, sessions, and the audit log.',
   Stream: 'Live messages, over a WebSocket or server-sent events.',
@@ -75,7 +88,10 @@ export interface Answer {
   content: Record<string, { schema: z.ZodType; example?: unknown }>
 }
 
-const rawType = 'application/octet-stream'
+/** Bytes of any kind. */
+export const rawType = 'application/octet-stream'
+/** An IPNS record (https://specs.ipfs.tech/ipns/ipns-record/). */
+export const ipnsType = 'application/vnd.ipfs.ipns-record'
 /** In OpenAPI 3.1 the media type suffices; client generators still look for the format of 3.0. */
 export const bytesSchema = z.custom<Buffer>().meta({ type: 'string', format: 'binary', contentMediaType: rawType })
 

@@ -10,10 +10,11 @@ export type Asked = Pick<FastifyRequest, 'params' | 'query' | 'body'>
  * The topics that a token must allow. A function gives those that the request names, and they are checked before the
  * handler runs. The other kinds say what replaces this check:
  * - `message`: the handler reads a message and checks its topic.
+ * - `consumer`: the handler reads a consumer and checks its topics.
  * - `visible`: the response has only what the token allows.
  * - `frames`: the frames of the stream are checked one by one (`frameRules`).
  */
-export type TopicRights = ((asked: Asked) => TopicFilter) | 'message' | 'visible' | 'frames'
+export type TopicRights = ((asked: Asked) => TopicFilter) | 'message' | 'consumer' | 'visible' | 'frames'
 
 /** Checks the topics that a request names. @throws Forbidden */
 export async function checkTopics({ routeOptions, grant, params, query, body }: FastifyRequest): Promise<void> {
@@ -31,6 +32,7 @@ const subscriptionSchema = z.object({
   direct: z.boolean().optional(),
   deliveries: z.boolean().optional(),
 })
+const webhookSchema = patternsSchema.extend({ direct: z.boolean() })
 const pageSchema = z.object({ topic: z.array(topic).optional(), kind: z.string().optional() })
 
 export function topicOfPath({ params }: Asked): TopicFilter {
@@ -53,6 +55,16 @@ export function topicsOfMessages({ body }: Asked): TopicFilter {
 /** Topics and patterns in `topics` of the body. */
 export function patternsOfBody({ body }: Asked): TopicFilter {
   return topicFilter(patternsSchema.parse(body).topics)
+}
+
+/** Topics and patterns of a webhook, and direct messages if it sends them. */
+export function patternsOfWebhook({ body }: Asked): TopicFilter {
+  return subscriptionFilter(webhookSchema.parse(body))
+}
+
+/** Those that a change of a webhook names. */
+export function patternsOfChanges({ body }: Asked): TopicFilter {
+  return subscriptionFilter(webhookSchema.partial().parse(body))
 }
 
 /** Topics and patterns of a page of messages: all topics by default. */

@@ -6,17 +6,23 @@ import type { Verdict } from '../model/verdict.ts'
 import type { AppendEntry } from '../store/log-append.ts'
 import type { LogStore } from '../store/log-store.ts'
 import { createAuthorQuota } from './author-quota.ts'
+import { createPassages, type Passages } from './passages.ts'
 import { createRefusedIds } from './refused-ids.ts'
 
-/** Decides whether a remote message is let in, whichever peer delivered it: by size, author quota and validators. */
+/**
+ * Decides whether a remote message is let in, whichever peer delivered it: by size, author quota and validators. A copy
+ * of a message that is on its way (passages.ts) is neither judged nor counted again.
+ */
 export interface Admission {
-  /** Every message counts against its author's quota until `giveBack`. */
+  /** What is let in counts against its author's quota, and has to be `settled`. */
   judge(message: SignedMessage): Promise<Verdict>
   /**
-   * Returns the quota of messages that were not new.
+   * Messages that were let in are in the log, or given up; those that were not new cost their author nothing.
    * @param entries one per message, in the same order; undefined when the messages were not stored
+   * @returns for each whether it, or a copy that was on its way with it, is new in the log
    */
-  giveBack(messages: SignedMessage[], entries: AppendEntry[] | undefined): void
+  settled(messages: SignedMessage[], entries: AppendEntry[] | undefined): boolean[]
+  letIn: Passages['letIn']
   stop(): Promise<void>
 }
 
@@ -40,25 +46,28 @@ export function createAdmission(
   const quota = createAuthorQuota(init.limits, { now: age })
   const refused = createRefusedIds({ log, logger, now: age })
 
-  function giveBack(messages: SignedMessage[], entries: AppendEntry[] | undefined): void {
-    for (const [index, { from, topic, data }] of messages.entries()) {
-      if (entries?.[index]?.known !== false) quota.giveBack(from, topic, data.length)
-    }
+  const passages = createPassages({ onLost: giveBack })
+
+  function giveBack({ from, topic, data }: SignedMessage): void {
+    quota.giveBack(from, topic, data.length)
+  }
+
+  async function decide(message: SignedMessage): Promise<Verdict> {
+    const id = messageId(message.from, message.sequence)
+    if (message.data.length > maxMessageBytes || refused.has(id)) return 'ignore'
+    if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
+    const { verdict, given } = await judges.judge(message)
+    if (verdict === 'accept') return verdict
+    if (given) refused.add(id)
+    // No validator gave a verdict: the message may arrive again and be judged then.
+    else giveBack(message)
+    return verdict
   }
 
   return {
-    async judge(message) {
-      const id = messageId(message.from, message.sequence)
-      if (message.data.length > maxMessageBytes || refused.has(id)) return 'ignore'
-      if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
-      const { verdict, given } = await judges.judge(message)
-      if (verdict === 'accept') return verdict
-      if (given) refused.add(id)
-      // No validator gave a verdict: the message may arrive again and be judged then.
-      else giveBack([message], undefined)
-      return verdict
-    },
-    giveBack,
+    judge: (message) => passages.enter(message, () => decide(message)),
+    settled: (messages, entries) => messages.map((message, index) => passages.leave(message, entries?.[index]?.known === false)),
+    letIn: passages.letIn,
     stop: () => refused.stop(),
   }
 }

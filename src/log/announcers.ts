@@ -8,8 +8,13 @@ import { createShares } from '../lib/shares.ts'
 export interface Announcers {
   /** A place for a message that the peer announces. Undefined when its announcement does not count. */
   place(peerId: string, author: string): Disposable | undefined
-  /** Others have waited for a message that the peer announced, in vain. */
-  failed(peerId: string): void
+  /** Others have waited for these messages, which the peer announced, in vain. */
+  failed(peerId: string, ids: readonly string[]): void
+  /**
+   * These messages have come. A failure all of whose messages came after all was none: the peer, or this gateway, was only
+   * slow.
+   */
+  came(ids: Iterable<string>): void
   /** Whether its announcements count. */
   trusts(peerId: string): boolean
 }
@@ -19,23 +24,53 @@ const maxExpected = 20_000
 const authorShare = 1 / 2
 /**
  * After `maxFailures` waits in vain within `failuresMs`, announcements of a peer no longer count, until the first of these
- * waits is so long ago. Failures of one moment are one, since an honest peer may lose many messages at once.
+ * waits is `failuresMs` old. Failures of one moment are one, since an honest peer may lose many messages at once.
  */
 const maxFailures = 5
 const failuresMs = 600_000
 const momentMs = 1_000
 /** Peers whose failures are remembered: more than are linked. */
 const maxFailed = 2_000
+/** Messages of failures that may still come, about 300 bytes each. Beyond them a failure stays one. */
+const maxAwaited = 2_000
+
+/** The waits in vain of one moment, for messages of one peer. */
+interface Failure {
+  readonly peerId: string
+  /** By the monotonic clock. */
+  readonly at: number
+  /** How many of its messages have not come. */
+  missing: number
+}
 
 export function createAnnouncers(): Announcers {
   const peers = createShares({ max: maxExpected })
   const authors = createShares({ max: maxExpected, share: authorShare })
-  /** Times of the latest failures, by the monotonic clock. */
-  const failures = new BoundedMap<string, number[]>({ max: maxFailed })
+  /** The latest failures of each peer. */
+  const failures = new BoundedMap<string, Failure[]>({ max: maxFailed })
+  /** Failures by the ids of their messages. */
+  const awaited = new BoundedMap<string, Failure[]>({ max: maxAwaited })
 
   function trusts(peerId: string): boolean {
-    const times = failures.get(peerId) ?? []
-    return times.length < maxFailures || (times[0] ?? 0) <= performance.now() - failuresMs
+    const [first, ...others] = failures.get(peerId) ?? []
+    return first === undefined || 1 + others.length < maxFailures || first.at <= performance.now() - failuresMs
+  }
+
+  /** The failure of this moment. */
+  function failureOf(peerId: string): Failure {
+    const now = performance.now()
+    const before = failures.get(peerId) ?? []
+    const latest = before.at(-1)
+    if (latest !== undefined && latest.at > now - momentMs) return latest
+    const failure = { peerId, at: now, missing: 0 }
+    failures.set(peerId, [...before, failure].slice(-maxFailures))
+    return failure
+  }
+
+  function forgive(failure: Failure): void {
+    const left = (failures.get(failure.peerId) ?? []).filter((other) => other !== failure)
+    if (left.length > 0) failures.set(failure.peerId, left)
+    else failures.delete(failure.peerId)
   }
 
   return {
@@ -49,10 +84,21 @@ export function createAnnouncers(): Announcers {
       give()
       return undefined
     },
-    failed(peerId) {
-      const now = performance.now()
-      const times = failures.get(peerId) ?? []
-      if ((times.at(-1) ?? Number.NEGATIVE_INFINITY) <= now - momentMs) failures.set(peerId, [...times, now].slice(-maxFailures))
+    failed(peerId, ids) {
+      const failure = failureOf(peerId)
+      for (const id of ids) {
+        const others = awaited.get(id) ?? []
+        if (others.includes(failure)) continue
+        failure.missing++
+        awaited.set(id, [...others, failure])
+      }
+    },
+    came(ids) {
+      if (awaited.size === 0) return
+      for (const id of ids) {
+        for (const failure of awaited.get(id) ?? []) if (--failure.missing === 0) forgive(failure)
+        awaited.delete(id)
+      }
     },
     trusts,
   }

@@ -13,10 +13,12 @@ import type { LogStore } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { traceShared, traceWait } from '../telemetry/tracing.ts'
 import { type Item, keysOf, placed } from './batch.ts'
+import { batchOrder } from './batch-order.ts'
 import type { BatchQueue } from './batch-queue.ts'
 import type { Outbound } from './outbound.ts'
 import type { OwnSeqs } from './own-seqs.ts'
 import type { LogTail } from './tail.ts'
+import type { TopicTrafficCounter } from './topic-traffic.ts'
 import type { Uncertain } from './uncertain.ts'
 import type { WriteWatch } from './write-watch.ts'
 
@@ -35,7 +37,9 @@ export interface AppenderComponents {
   log: Pick<LogStore, 'append'>
   tail: Pick<LogTail, 'append'>
   outbound: Pick<Outbound, 'send'>
-  /** Seqs of the messages that this gateway appended. */
+  traffic: Pick<TopicTrafficCounter, 'sent'>
+  /** Seqs of the messages that this gateway appended, and of the live ones among them. */
+  appended: Pick<OwnSeqs, 'add'>
   own: Pick<OwnSeqs, 'add'>
   uncertain: Pick<Uncertain, 'note'>
   writes: Pick<WriteWatch, 'succeeded' | 'failed'>
@@ -53,7 +57,7 @@ const maxGatherTurns = 16
 
 export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> }, components: AppenderComponents): Appender {
   const { maxBatchMessages } = init.limits
-  const { queue, engine, log, tail, outbound, own, uncertain, writes, metrics, logger, settledAge } = components
+  const { queue, engine, log, tail, outbound, traffic, appended, own, uncertain, writes, metrics, logger, settledAge } = components
 
   async function run(): Promise<void> {
     for (;;) {
@@ -79,7 +83,8 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
   async function commit(batch: Item[]): Promise<void> {
     let messages: NewMessage[] = []
     try {
-      messages = await toMessages(batch)
+      const order = batchOrder(await toMessages(batch), engine.peerId)
+      messages = order.messages
       const begun = performance.now()
       for (const item of batch) {
         if (item.kind !== 'own') continue
@@ -88,16 +93,18 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
       }
       const asked = batch.flatMap((item) => (item.kind === 'own' ? (item.trace ?? []) : []))
       const appending = () => log.append(messages, keysOf(batch, settledAge() - idempotencyWindowMs))
-      const { epoch, previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
+      const { epoch, previousTip, entries: inOrder, takenKeys } = await traceShared('append', asked, messages.length, appending)
       metrics.committed(messages.length, secondsSince(begun))
       writes.succeeded()
-      const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
+      const entries = order.asTheyCame(inOrder)
+      const added = inOrder.flatMap((entry) => (entry.known ? [] : entry.message))
       noteOwn(batch, entries)
       tail.append(previousTip, added)
       settleForeign(batch, entries)
       const handing = performance.now()
       const recipients = await traceShared('hand over', asked, added.length, () => outbound.send(added))
       metrics.handedOver(secondsSince(handing))
+      for (const { topic, seq } of added) traffic.sent(topic, recipients.get(seq) ?? 0)
       settleOwn(batch, { epoch, entries, takenKeys }, recipients)
     } catch (error) {
       const { own = [], others = [] } = Object.groupBy(messages, ({ from }) => (from === engine.peerId ? 'own' : 'others'))
@@ -106,16 +113,19 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
     }
   }
 
-  /** Notes the seqs of live messages: when another peer sends one again, it need not be forwarded. */
+  /** Notes the seqs of the batch. A live message need not be forwarded when another peer sends it again. */
   function noteOwn(batch: Item[], entries: AppendEntry[]): void {
+    const live: Seq[] = []
+    const past: Seq[] = []
     for (const { item, first } of placed(batch)) {
-      if (item.kind === 'past') continue
       const added = entries.slice(first, first + item.messages).flatMap((entry) => (entry.known ? [] : entry.message.seq))
+      const seqs = item.kind === 'past' ? past : live
+      seqs.push(...added)
       const [lowest, highest] = [added[0], added.at(-1)]
-      if (lowest === undefined || highest === undefined) continue
-      own.add(lowest, highest)
-      if (item.kind === 'own') item.stored?.(lowest, highest)
+      if (item.kind === 'own' && lowest !== undefined && highest !== undefined) item.stored?.(lowest, highest)
     }
+    for (const seq of rising([...live, ...past])) appended.add(seq, seq)
+    for (const seq of rising(live)) own.add(seq, seq)
   }
 
   async function toMessages(batch: Item[]): Promise<NewMessage[]> {
@@ -169,6 +179,10 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
 
 function idsOf(messages: NewMessage[]): string[] {
   return messages.map(({ id }) => id)
+}
+
+function rising(seqs: Seq[]): Seq[] {
+  return seqs.toSorted((one, other) => one - other)
 }
 
 function secondsSince(start: number): number {

@@ -14,7 +14,8 @@ import { type Expected, type ExpectedOf, lookUp, placeOf } from './expected.ts'
 export interface AuthorOrder {
   /**
    * A peer says that it has these messages. Later ones of their authors wait for those that are not here, until the
-   * result is disposed of, or for twice `orderWaitMs`. It does not count beyond the peer's share (announcers.ts).
+   * result is disposed of, or for twice `orderWaitMs` after the peer said so last. It does not count beyond the peer's
+   * share (announcers.ts).
    */
   expect(ids: readonly string[], by: string): Disposable
   /** The peer was asked for these messages and has not sent them: they are expected of it no longer. */
@@ -119,6 +120,13 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     )
   }
 
+  /** The entry becomes the last one, as it ends last. */
+  function renew(id: string, entry: Expected, until: number): void {
+    entry.until = until
+    expected.delete(id)
+    expected.set(id, entry)
+  }
+
   /** Whether a message that has come waits for this one. */
   function delays({ author, sequence }: Expected): boolean {
     return (authors.get(author)?.held.at(-1)?.sequence ?? sequence) > sequence
@@ -156,7 +164,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     const last = author.held.findLastIndex((held) => held.until <= now || !isEarly(name, author, held))
     const [missing] = author.expected
     const inVain = missing !== undefined && author.held.some(({ until, sequence }) => until <= now && sequence > missing.sequence)
-    if (inVain) for (const peerId of missing.by) announcers.failed(peerId)
+    if (inVain) for (const peerId of missing.by) announcers.failed(peerId, [`${name}.${missing.sequence}`])
     for (const held of author.held.splice(0, last + 1)) held.letGo()
     if (author.held.length > 0) watch(name, author)
     else forgetIdle(name, author)
@@ -223,6 +231,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
         const [name, sequence] = [authorOf(id), sequenceOf(id)]
         const known = expected.get(id)
         if (known !== undefined && known.by.size < maxBy && announcers.trusts(by)) known.by.add(by)
+        if (known?.by.has(by) === true) renew(id, known, until)
         // What is held is here, and waits itself.
         if (known !== undefined || sequence >= firstDrawn || isHeld(name, sequence)) continue
         const place = announcers.place(by, name)
@@ -236,8 +245,11 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       return { [Symbol.dispose]: () => withdraw(ids, by) }
     },
     missed(ids, by) {
-      const entries = ids.flatMap((id) => expected.get(id) ?? [])
-      if (entries.some((entry) => entry.by.has(by) && delays(entry))) announcers.failed(by)
+      const inVain = ids.filter((id) => {
+        const entry = expected.get(id)
+        return entry?.by.has(by) === true && delays(entry)
+      })
+      if (inVain.length > 0) announcers.failed(by, inVain)
       withdraw(ids, by)
     },
     holdLive() {
@@ -265,7 +277,9 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
     },
     settled(ids) {
-      if (expected.size > 0) settle(ids)
+      const all = [...ids]
+      announcers.came(all)
+      if (expected.size > 0) settle(all)
     },
     stop() {
       stopped = true

@@ -4,7 +4,7 @@ import type { LogStore } from '../store/log-store.ts'
 export interface Expected {
   readonly author: string
   readonly sequence: bigint
-  readonly until: number
+  until: number
   /** The peers that it is expected of. */
   readonly by: Set<string>
   readonly place: Disposable

@@ -8,6 +8,7 @@ import { directTopic, matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { createEntry, type Entry } from './entry.ts'
 import { createPatternIndex } from './pattern-index.ts'
 import { createRing } from './ring.ts'
+import { createTopicTraffic, type TopicTrafficCounter } from './topic-traffic.ts'
 
 /**
  * The reading end of the log for live readers: recent messages come from memory, older ones from the store, through the
@@ -41,6 +42,8 @@ export interface Hub {
   prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
   /** Size of the recent messages in memory; `bytes` counts their data. */
   readonly ring: { messages: number; bytes: number }
+  /** What is counted of topics: the hub counts what comes into the log. */
+  readonly traffic: TopicTrafficCounter
   /** Calls `wake` after each append that holds a message for the filter. Returns a function that stops it. */
   follow(filter: TopicFilter, wake: (first: Seq) => void): () => void
 }
@@ -102,6 +105,7 @@ interface Follower {
 export function createHub(init: { limits: HubLimits }, components: { log: HubLog }): Hub {
   const { limits } = init
   const { log } = components
+  const traffic = createTopicTraffic()
   const ring = createRing<Entry>(limits, 0)
   const reading = createSemaphore({
     max: maxReading,
@@ -212,6 +216,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     get ring() {
       return { messages: ring.size, bytes: ring.bytes }
     },
+    traffic,
     append(previousTip, messages) {
       const woken = new Map<Follower, Seq>()
       if (previousTip !== ring.tip) {
@@ -220,6 +225,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
         for (const follower of followers) woken.set(follower, missed)
       }
       for (const message of messages) {
+        traffic.stored(message.topic)
         ring.push(createEntry(message, epoch))
         wakeFollowers(message, woken)
       }

@@ -11,7 +11,7 @@ import type { AppendEntry } from '../store/log-append.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { traceContext } from '../telemetry/tracing.ts'
-import { type AdmissionComponents, createAdmission } from './admission.ts'
+import { type Admission, type AdmissionComponents, createAdmission } from './admission.ts'
 import { createAppender } from './appender.ts'
 import { type AuthorOrder, type AuthorOrderLimits, createAuthorOrder } from './author-order.ts'
 import { authorKey, type ForeignItem, foreignItem, historyKey, type Item, sizeOf, type Times } from './batch.ts'
@@ -21,6 +21,7 @@ import { createOutbound, type Outbound, type OutboundComponents } from './outbou
 import { createOwnSeqs } from './own-seqs.ts'
 import { createPastIntake, type PastIntake } from './past-intake.ts'
 import type { LogTail } from './tail.ts'
+import type { TopicTrafficCounter } from './topic-traffic.ts'
 import { createUncertain } from './uncertain.ts'
 import type { WriteWatch } from './write-watch.ts'
 
@@ -44,6 +45,8 @@ export interface Ingest {
    */
   takeDirect(messages: NewMessage[]): Promise<Array<Pick<AppendEntry, 'known'>> | undefined>
   takePast: PastIntake['take']
+  /** Messages that need not be fetched: they were let in, and wait to be stored. `takePast` takes them as they are. */
+  letIn: Admission['letIn']
   /** What catch-up knows of messages that are missing. */
   readonly order: Pick<AuthorOrder, 'expect' | 'missed' | 'holdLive'>
   /** Checks that there is any room for this client. @throws Overloaded, Draining */
@@ -84,6 +87,7 @@ export interface IngestComponents {
   log: Pick<LogStore, 'append' | 'unknown' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Shows appended messages to live readers. */
   tail: Pick<LogTail, 'append' | 'watchRead'>
+  traffic: Pick<TopicTrafficCounter, 'sent'>
   /** See `AdmissionComponents`. */
   judges?: AdmissionComponents['judges']
   /** Is told whether the database accepts writes. */
@@ -113,11 +117,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   const { engine, log, tail, metrics, logger, now = Date.now, age = now, settledAge = age } = components
   const inbox = createBatchQueue<Item>(limits)
   const outbound = createOutbound({ limits }, { ...components, age, settledAge })
+  const appended = createOwnSeqs({ maxRuns })
   const own = createOwnSeqs({ maxRuns })
   const uncertain = createUncertain({ now: age })
   const order = createAuthorOrder({ limits }, { log })
   const admission = createAdmission({ limits }, { log, judges: components.judges, logger, age })
-  const appender = createAppender({ limits }, { ...components, queue: inbox, outbound, own, uncertain, settledAge })
+  const appender = createAppender({ limits }, { ...components, queue: inbox, outbound, appended, own, uncertain, settledAge })
   const past = createPastIntake({
     admission,
     order,
@@ -149,16 +154,16 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /**
    * A known message already went to this gateway's neighbours when it first arrived, unless it arrived at another
-   * gateway of the database, or from another network of a bridge: then this copy is the one that its network forwards.
+   * gateway of the database. Copies that come at once are all new: two networks of a bridge forward their own each.
    */
-  function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined, isBrought: boolean): Verdict {
+  function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined, isNew: boolean): Verdict {
     if (entry === undefined || entry.message === undefined) return 'ignore'
     const { seq, storedAt } = entry.message
     // A different message of the same author under the same id: the first one counts, and no validator has judged this
     // one.
     if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'
     const isFresh = storedAt > Math.max(startedAt, age() - newsMs)
-    return !entry.known || (isFresh && (isBrought || !own.has(seq))) ? 'accept' : 'ignore'
+    return isNew || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
 
   /** Runs a take of remote messages, which `stop` waits for. */
@@ -189,9 +194,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const isBrought = from !== undefined && outbound.cameFrom(id, from)
     const item = foreignItem('foreign', authorKey(message), [{ ...message, id, ...times() }])
     const entries = (await inbox.pushWhenFits(item)) ? await item.done.promise : undefined
-    admission.giveBack([message], entries)
+    const [isNew = false] = admission.settled([message], entries)
     const entry = entries?.[0]
-    const verdict = verdictOn(message, entry, isBrought)
+    const verdict = verdictOn(message, entry, isNew)
     if (isBrought && verdict !== 'accept') outbound.notFrom(id, from)
     if (isBrought && verdict === 'accept' && entry?.known === true) carry(entry.message)
     return verdict
@@ -199,7 +204,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /** What another gateway of the database stored, it has left to this one to hand to this one's networks. */
   function carry(message: StoredMessage | undefined): void {
-    if (message === undefined || own.has(message.seq)) return
+    if (message === undefined || appended.has(message.seq)) return
     outbound.send([message]).catch((err: unknown) => logger.error({ err }, 'could not hand a message to the other network'))
   }
 
@@ -227,7 +232,6 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       await outbound.start()
       unlisten = engine.listen((event) => {
         if (event.type === 'message:announced') order.expect(event.ids, event.peerId)
-        if (event.type === 'message:missed') order.missed(event.ids, event.peerId)
       })
       engine.receive({ onMessage: receive, room: (from) => inbox.room(authorKey({ from })) })
       running = appender.run()
@@ -241,6 +245,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       return await store('foreign', from, messages)
     },
     takePast: async (messages, networks) => (stopped ? undefined : await counted(past.take(messages, networks))),
+    letIn: admission.letIn,
     order,
     checkRoom: (client) => checkRoom(client, 1, 1),
     publish(own, { client, key, stored }) {

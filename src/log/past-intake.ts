@@ -29,7 +29,7 @@ export interface PastOutcome {
 }
 
 export interface PastIntakeComponents {
-  admission: Pick<Admission, 'judge' | 'giveBack'>
+  admission: Pick<Admission, 'judge' | 'settled'>
   order: Pick<AuthorOrder, 'turnOfPast' | 'settled'>
   fits(messages: NewMessage[]): boolean
   /** Appends messages in one transaction; undefined when that failed. */
@@ -45,7 +45,7 @@ export function createPastIntake(components: PastIntakeComponents): PastIntake {
   async function storeNow(messages: NewMessage[]): Promise<AppendEntry[] | undefined> {
     if (messages.length === 0) return []
     const entries = fits(messages) ? await store(messages) : undefined
-    admission.giveBack(messages, entries)
+    admission.settled(messages, entries)
     order.settled(messages.map(({ id }) => id))
     return entries
   }

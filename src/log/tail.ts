@@ -66,7 +66,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
       removed = [],
     } = await store.log.read({ after, ...bounds, order: 'asc', limit: maxReadMessages, maxBytes: maxReadBytes })
     if (scanned <= after) return false
-    void reads.tell(messages)
+    reads.tell(messages)
     // Live readers then read from the store, which reports what was removed.
     if (removed.length === 0) hub.append(after, messages)
     // The end of the range was pruned; nothing there is delivered.

@@ -12,3 +12,8 @@ export const findingSchema = z
   })
   .meta({ id: 'Finding' })
 export type Finding = z.infer<typeof findingSchema>
+
+/** As returned by `GET /v1/node/findings`. */
+export const findingsSchema = z
+  .object({ findings: z.array(findingSchema).describe('At least one for each check.') })
+  .meta({ id: 'Findings', description: 'What an examination of the gateway found.' })

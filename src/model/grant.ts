@@ -42,6 +42,12 @@ export function requireTopics(grant: Grant, filter: TopicFilter): void {
   if (wider.length > 0) throw new Forbidden(`This token does not allow the topics ${wider.map((each) => JSON.stringify(each)).join(', ')}.`)
 }
 
+/** Whether the grant allows everything that the filter can match. */
+export function allows(grant: Grant, filter: TopicFilter): boolean {
+  if (filter.exact.includes(directTopic) && !grant.actions.has('direct')) return false
+  return patternsOf(filter).every((each) => matchesTopic(grant.topics, each))
+}
+
 /** @throws Forbidden */
 export function requireTopic(grant: Grant, topic: string): void {
   requireTopics(grant, exactly(topic))

@@ -116,6 +116,21 @@ export type LinkPathName = (typeof linkPathNames)[number]
 
 export const maxLabelLength = 200
 
+const countOf = (what: string) => z.int().min(0).describe(what)
+
+export const peerTrafficSchema = z
+  .object({
+    messagesIn: countOf('Messages that the peer has sent, copies of known ones too.'),
+    bytesIn: countOf('Bytes of those messages.'),
+    messagesOut: countOf('Messages that were sent to the peer.'),
+    bytesOut: countOf('Bytes of those messages.'),
+  })
+  .meta({
+    id: 'MessageTraffic',
+    description: 'Messages of topics that the peer and this gateway have sent each other since they are linked; zero while they are not.',
+  })
+export type PeerTraffic = z.infer<typeof peerTrafficSchema>
+
 export const peerSchema = z
   .object({
     peerId: peerIdSchema,
@@ -143,6 +158,13 @@ export const peerSchema = z
     agent: z.string().nullable().describe('Software that the peer claims to run. Not verified.'),
     protocols: z.array(z.string()).describe('Protocols that the peer claims to support. Not verified.'),
     latencyMs: z.number().nullable().describe('Last measured round-trip time, in milliseconds.'),
+    traffic: peerTrafficSchema,
+    score: z
+      .number()
+      .nullable()
+      .describe(
+        'How the engine rates the peer: below zero after misbehaviour. On libp2p it is the score of gossipsub, which useful messages raise; on `custom` it is zero minus the penalty points. Null while not connected, or when there is no score. A peer in two networks has the lower of its two scores.',
+      ),
     firstSeen: z.iso.datetime(),
     lastSeen: z.iso.datetime(),
     topics: z.array(topicSchema).describe('Topics that both the peer and this gateway have joined.'),

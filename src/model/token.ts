@@ -38,6 +38,13 @@ export const tokenSchema = z
     topics: z.array(z.string()).describe('Topics and patterns that the token allows.'),
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().nullable().describe('Time at which the token expires; null for never.'),
+    lastUsedAt: z.iso
+      .datetime()
+      .nullable()
+      .describe(
+        'When the token, or a session opened with it, last began a request or a stream; null for never. Up to a minute late, and ' +
+          'for uses at another gateway of the database.',
+      ),
   })
   .meta({ id: 'Token', description: 'An access token, without its secret.' })
 export type TokenView = z.infer<typeof tokenSchema>

@@ -4,6 +4,19 @@ import { peerIdSchema } from './peer.ts'
 import { retentionSchema } from './retention.ts'
 import { topicSchema } from './topic.ts'
 
+export const topicTrafficSchema = z
+  .object({
+    stored: z.int().min(0).describe('Messages that came into the log.'),
+    delivered: z.int().min(0).describe('Messages that were sent to followers of this gateway, each as often as it was sent.'),
+    sent: z.int().min(0).describe('Messages of this gateway that were handed to peers, each as often as it was handed.'),
+  })
+  .meta({
+    id: 'TopicTraffic',
+    description:
+      'Messages in and out since this gateway started. The counts of a topic begin anew when 10,000 other topics were counted after it.',
+  })
+export type TopicTraffic = z.infer<typeof topicTrafficSchema>
+
 /** A topic as clients see it: its stored messages and its subscribers. */
 export const topicStatsSchema = z
   .object({
@@ -14,6 +27,7 @@ export const topicStatsSchema = z
     earliest: cursorSchema.nullable().describe('The position before the oldest stored message; null for an empty topic.'),
     latest: cursorSchema.nullable().describe('The position of the newest stored message; null for an empty topic.'),
     retention: retentionSchema,
+    traffic: topicTrafficSchema,
     subscribers: z.int().min(0).describe('Number of connected peers known to have joined the topic.'),
     networks: z
       .array(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { peerIdSchema } from './peer.ts'
 import { topicSchema } from './topic.ts'
 import { type Verdict, verdictSchema } from './verdict.ts'
 
@@ -43,3 +44,23 @@ export function joined(one: Registration, other: Registration | undefined): Regi
   const { verdict } = strictest([one, other].map((each) => ({ verdict: each.default, given: false })))
   return { topic: one.topic, deadlineMs: Math.max(one.deadlineMs, other.deadlineMs), default: verdict }
 }
+
+const count = (what: string) => z.int().min(0).describe(what)
+
+/** The validators of a topic at a gateway, as other clients see them. */
+export const validatorViewSchema = z
+  .object({
+    topic: topicSchema,
+    validators: z.int().min(1).describe('Client connections that judge the messages of the topic.'),
+    deadlineMs: z.int().min(1).describe('The longest of their deadlines, in milliseconds.'),
+    default: verdictSchema.describe('The strictest of their default verdicts.'),
+    open: count('Questions that wait for a verdict.'),
+    accepted: count('Verdicts `accept` that they gave since `since`.'),
+    ignored: count('Verdicts `ignore`.'),
+    rejected: count('Verdicts `reject`.'),
+    late: count('Questions that got the default verdict, since none was given in time.'),
+    since: z.iso.datetime().describe('Since when the topic has had a validator here without a break.'),
+    gateway: peerIdSchema.describe('The gateway that responds, and whose clients judge.'),
+  })
+  .meta({ id: 'ValidatorView', description: 'The validators that clients of this gateway are for a topic.' })
+export type ValidatorView = z.infer<typeof validatorViewSchema>

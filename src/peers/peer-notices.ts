@@ -31,8 +31,7 @@ export function createPeerNotices(components: {
       if (watchers.size === 0 || notices >= maxNotices) return
       notices++
       inTurn(async () => {
-        const peer = await view(peerId, connected)
-        await watchers.tell(event, peer)
+        watchers.tell(event, await view(peerId, connected))
       })
         .catch((error: unknown) => logger.warn({ err: error }, 'a notice about a peer was lost'))
         .finally(() => notices--)

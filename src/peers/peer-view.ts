@@ -1,4 +1,5 @@
 import type { ConnectedPeer } from '../engine/engine.ts'
+import { noTraffic } from '../engine/peer-traffic.ts'
 import type { Peer } from '../model/peer.ts'
 import { foreignText, textProblem } from '../model/text.ts'
 import type { PeerRecord, PeerSighting } from '../store/peer-store.ts'
@@ -61,6 +62,8 @@ export function peerView(
     agent: agentOf(connected?.agent ?? record?.agent ?? null),
     protocols: protocolsOf(connected?.protocols ?? record?.protocols ?? []),
     latencyMs: connected?.latencyMs ?? null,
+    traffic: connected?.traffic ?? noTraffic,
+    score: connected?.score ?? null,
     firstSeen: new Date(record?.firstSeen ?? now).toISOString(),
     lastSeen: new Date(lastSeen).toISOString(),
     topics: topics ?? [],

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
-import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
+import { RequestNotFound, RequestTimeout, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
 import { createCounter } from '../lib/counter.ts'
 import { createDeadline } from '../lib/deadline.ts'
-import type { Shares } from '../lib/shares.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
+import type { ServiceView } from '../model/service.ts'
+import { createServiceQueues } from './service-queue.ts'
 
 /**
  * The services that clients of this gateway provide. Assigns each request to the server with the lowest load, queues it
@@ -40,7 +41,11 @@ export interface ServiceRegistry {
   ask(request: ServiceRequest, options: { signal: AbortSignal; asker: string }): Promise<Uint8Array>
   /** Names of the services, including those about to start. */
   readonly services: string[]
+  /** The services that clients provide now, in no order. */
+  readonly provided: ProvidedService[]
 }
+
+export type ProvidedService = Omit<ServiceView, 'gateway' | 'since'> & Pick<Tally, 'since'>
 
 /** A client connection that provides services. */
 export interface Server {
@@ -72,29 +77,20 @@ interface Offer {
   open: number
 }
 
+/** What became of the requests of a service, since it has a provider. */
+interface Tally {
+  /** Milliseconds since 1970. */
+  since: number
+  requests: number
+  answers: number
+  failures: number
+}
+
 interface Open {
   request: ServedRequest
   offer: Offer
   answer: PromiseWithResolvers<Uint8Array>
 }
-
-interface Waiting {
-  request: ServiceRequest
-  asker: string
-  place: Disposable
-  assigned: PromiseWithResolvers<Open>
-}
-
-/** The requests that wait for a service. */
-interface Queue {
-  /**
-   * By asker, in the order of turns (round-robin), so that an asker with many requests gets no more than one with few.
-   */
-  waiting: Map<string, Waiting[]>
-  places: Shares
-}
-
-const retryAfterMs = 1_000
 
 export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, components: { now?: () => number } = {}): ServiceRegistry {
   const { limits } = init
@@ -102,7 +98,8 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
   const changes = createWatchers()
   /** By service. The offer that got a request last is last. */
   const offers = new Map<string, Offer[]>()
-  const queues = new Map<string, Queue>()
+  const queues = createServiceQueues<ServiceRequest, Open>({ limits })
+  const tallies = new Map<string, Tally>()
   const served = createClientShares({ max: limits.maxServices, limits })
   const open = new Map<string, Open>()
   /** Services that the other gateways are being told about. */
@@ -125,6 +122,8 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
     // The requester may have given up before the promise rejects.
     entry.answer.promise.catch(() => undefined)
     offer.open++
+    const tally = tallies.get(request.service)
+    if (tally !== undefined) tally.requests++
     const others = offers.get(request.service)
     if (others !== undefined && others.length > 1) others.push(...others.splice(others.indexOf(offer), 1))
     open.set(entry.request.requestId, entry)
@@ -146,41 +145,10 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
 
   function takeNext(service: string): void {
     for (let offer = freest(service); offer !== undefined; offer = freest(service)) {
-      const next = nextOf(queues.get(service))
+      const next = queues.next(service)
       if (next === undefined) return
-      next.place[Symbol.dispose]()
       next.assigned.resolve(assign(next.request, offer))
     }
-  }
-
-  function nextOf(queue: Queue | undefined): Waiting | undefined {
-    const [first] = queue?.waiting ?? []
-    if (queue === undefined || first === undefined) return undefined
-    const [asker, [next, ...others]] = first
-    queue.waiting.delete(asker)
-    if (others.length > 0) queue.waiting.set(asker, others)
-    return next
-  }
-
-  function wait(request: ServiceRequest, asker: string): Waiting {
-    const queue = queues.get(request.service) ?? { waiting: new Map(), places: createClientShares({ max: limits.maxServiceQueue, limits }) }
-    const place = queue.places.take(asker)
-    if (place === undefined) throw new ServiceBusy('Too many requests wait for this service, in total or from you.', { retryAfterMs })
-    const waiting: Waiting = { request, asker, place, assigned: Promise.withResolvers() }
-    waiting.assigned.promise.catch(() => undefined)
-    queues.set(request.service, queue)
-    queue.waiting.set(asker, [...(queue.waiting.get(asker) ?? []), waiting])
-    return waiting
-  }
-
-  function stopWaiting(waiting: Waiting): void {
-    waiting.place[Symbol.dispose]()
-    const { request, asker } = waiting
-    const queue = queues.get(request.service)
-    const left = queue?.waiting.get(asker)?.filter((each) => each !== waiting) ?? []
-    if (left.length > 0) queue?.waiting.set(asker, left)
-    else queue?.waiting.delete(asker)
-    if (queue?.waiting.size === 0) queues.delete(request.service)
   }
 
   function remove(server: Server, service: string): boolean {
@@ -191,9 +159,8 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
     if (left.length > 0) offers.set(service, left)
     else {
       offers.delete(service)
-      for (const { assigned } of [...(queues.get(service)?.waiting.values() ?? [])].flat())
-        assigned.reject(new ServiceGone('The last provider of this service disconnected.'))
-      queues.delete(service)
+      tallies.delete(service)
+      queues.close(service, new ServiceGone('The last provider of this service disconnected.'))
     }
     return true
   }
@@ -216,9 +183,10 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
           throw new ServiceLimit(`The limit of ${limits.maxServices} services at this gateway, or this client's share of it, is reached.`)
         held.use(place)
         announced.add(service)
-        await changes.tell().finally(() => announced.remove(service))
+        await changes.tellAndWait().finally(() => announced.remove(service))
         if (gone.has(server)) return
         held.move()
+        if (!tallies.has(service)) tallies.set(service, { since: now(), requests: 0, answers: 0, failures: 0 })
         offers.set(service, [...(offers.get(service) ?? []), { server, place, concurrency, open: 0 }])
       }
       begin()
@@ -226,14 +194,14 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
     },
     unserve(server, service) {
       const removed = remove(server, service)
-      if (removed) void changes.tell()
+      if (removed) changes.tell()
       return removed
     },
     has: (server) => servedBy(server).length > 0,
     async retire(server) {
       const services = servedBy(server)
       for (const service of services) remove(server, service)
-      if (services.length > 0) void changes.tell()
+      if (services.length > 0) changes.tell()
       if (!isBusy(server)) return
       await new Promise<void>((resolve) => retiring.set(server, resolve))
       retiring.delete(server)
@@ -247,12 +215,14 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
         entry.answer.reject(new ServiceGone('The service provider disconnected. The request may or may not have been carried out.'))
         finish(entry)
       }
-      if (services.length > 0) void changes.tell()
+      if (services.length > 0) changes.tell()
     },
     reply(server, requestId, answer) {
       const entry = open.get(requestId)
       if (entry?.offer.server !== server)
         throw new RequestNotFound('No open request with this id: it was answered, cancelled or timed out.')
+      const tally = tallies.get(entry.request.service)
+      if (tally !== undefined) tally['error' in answer ? 'failures' : 'answers']++
       if ('error' in answer) entry.answer.reject(new ServiceError(answer.error))
       else entry.answer.resolve(answer.data)
       finish(entry)
@@ -262,14 +232,14 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
       if (!offers.has(service)) throw new ServiceNotFound('This gateway has no provider of this service.')
       signal.throwIfAborted()
       const offer = freest(service)
-      const waiting = offer === undefined ? wait(request, asker) : undefined
+      const waiting = offer === undefined ? queues.wait(request, asker) : undefined
       const over = Promise.withResolvers<never>()
       over.promise.catch(() => undefined)
       // Leaves the queue at once: the same signal may end other requests, and a server freed by them must not get this
       // one.
       const end = (reason: unknown) => {
         over.reject(reason)
-        if (waiting !== undefined) stopWaiting(waiting)
+        if (waiting !== undefined) queues.leave(waiting)
       }
       using limit = createDeadline(Math.max(0, deadline - now()), [signal])
       const late = () => new RequestTimeout('The service did not answer in time. The request may or may not have been carried out.')
@@ -279,7 +249,7 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
         entry ??= await Promise.race([waiting?.assigned.promise ?? over.promise, over.promise])
         return await Promise.race([entry.answer.promise, over.promise])
       } finally {
-        if (waiting !== undefined) stopWaiting(waiting)
+        if (waiting !== undefined) queues.leave(waiting)
         if (entry !== undefined && open.has(entry.request.requestId)) {
           entry.offer.server.cancelled(entry.request.requestId)
           finish(entry)
@@ -288,6 +258,20 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
     },
     get services() {
       return [...new Set([...offers.keys(), ...announced.keys])]
+    },
+    get provided() {
+      return Array.from(tallies, ([service, tally]) => {
+        const all = offers.get(service) ?? []
+        const sum = (name: 'concurrency' | 'open') => all.reduce((total, offer) => total + offer[name], 0)
+        return {
+          service,
+          providers: all.length,
+          concurrency: sum('concurrency'),
+          open: sum('open'),
+          waiting: queues.size(service),
+          ...tally,
+        }
+      })
     },
   }
 }

@@ -16,8 +16,10 @@ import {
   ServiceNotFound,
 } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
+import { type Page, pageOf } from '../lib/page.ts'
 import { createSemaphores } from '../lib/semaphores.ts'
 import type { Limits } from '../limits.ts'
+import type { ServiceView } from '../model/service.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { GatewayRecord } from '../store/gateway-store.ts'
 import {
@@ -30,7 +32,7 @@ import {
   type WireAnswer,
   type WireRequest,
 } from './request-protocol.ts'
-import type { ServiceRegistry } from './service-registry.ts'
+import type { ProvidedService, ServiceRegistry } from './service-registry.ts'
 
 /**
  * Requests to services: from clients of this gateway to any peer, and from peers to services of this database's
@@ -45,6 +47,8 @@ export interface Services {
    * @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout
    */
   request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array>
+  /** A page of the services that clients of this gateway provide, by name, exclusive of `after`. */
+  list(query: { after?: string | undefined; limit: number }): Page<ServiceView>
 }
 
 export interface OutgoingRequest {
@@ -72,7 +76,7 @@ export type ServicesLimits = Pick<
 export interface ServicesComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
   peers: Pick<Peers, 'dialPeer'>
-  registry: Pick<ServiceRegistry, 'ask' | 'services'>
+  registry: Pick<ServiceRegistry, 'ask' | 'services' | 'provided'>
   /** The other gateways of this database, and the services of their clients. */
   gateways: Pick<Members, 'others' | 'link'>
   logger: Logger
@@ -170,6 +174,15 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     },
     async stop() {
       await engine.unhandle(requestProtocol)
+    },
+    list({ after = '', limit }) {
+      // Names are ASCII, whose order is that of the units of a string.
+      const later = registry.provided
+        .filter(({ service }) => service > after)
+        .toSorted((one, other) => (one.service < other.service ? -1 : 1))
+      const page = pageOf(later, limit, ({ service }) => service)
+      const view = (each: ProvidedService) => ({ ...each, since: new Date(each.since).toISOString(), gateway: engine.peerId })
+      return { ...page, items: page.items.map(view) }
     },
     async request(outgoing, { signal }) {
       const timeoutMs = check(outgoing)

@@ -1,6 +1,7 @@
 import type { Seq } from '../model/cursor.ts'
 import type { AuditStore } from './audit-store.ts'
 import type { ClockStore } from './clock-store.ts'
+import type { ConsumerStore } from './consumer-store.ts'
 import type { DeliveryStore } from './delivery-store.ts'
 import type { GatewayStore } from './gateway-store.ts'
 import type { Damaged, LogStore } from './log-store.ts'
@@ -9,6 +10,7 @@ import type { RecordStore } from './record-store.ts'
 import type { SessionStore } from './session-store.ts'
 import type { TokenStore } from './token-store.ts'
 import type { TopicStore } from './topic-store.ts'
+import type { WebhookStore } from './webhook-store.ts'
 
 /**
  * The database: the log of messages, topics, peers and the rest of the persistent state. One contract;
@@ -38,6 +40,8 @@ export interface Store extends AsyncDisposable {
   readonly sessions: SessionStore
   readonly audit: AuditStore
   readonly deliveries: DeliveryStore
+  readonly consumers: ConsumerStore
+  readonly webhooks: WebhookStore
   readonly clock: ClockStore
 
   /**

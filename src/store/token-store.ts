@@ -21,6 +21,11 @@ export interface TokenStore {
   page(query: { after?: TokenPlace; limit: number }): Promise<TokenRecord[]>
   /** Returns false when there is no such token. */
   rename(id: string, name: string): Promise<boolean>
+  /**
+   * Notes when tokens were last used, in milliseconds since 1970; an earlier time than the noted one changes nothing.
+   * Ids without a token are left out. No gateway is told.
+   */
+  used(times: ReadonlyMap<string, number>): Promise<void>
   /** Removes the token and the sessions opened with it, if the check allows it; atomic. */
   remove(id: string, check?: TokenCheck): Promise<TokenRemoval>
 }
@@ -42,6 +47,7 @@ export interface TokenRecord {
   /** Milliseconds since 1970. */
   createdAt: number
   expiresAt: number | undefined
+  lastUsedAt: number | undefined
 }
 
 /** An idempotency key under which a token is created. */
@@ -54,10 +60,10 @@ export interface TokenKey {
   since: number
 }
 
-/** A token without the hash of its secret. */
-export type TokenWithoutHash = Omit<TokenRecord, 'hash'>
+/** A token as it was created, without the hash of its secret. */
+export type CreatedToken = Omit<TokenRecord, 'hash' | 'lastUsedAt'>
 
 export interface TokenUnderKey {
   fingerprint: Uint8Array
-  token: TokenWithoutHash
+  token: CreatedToken
 }

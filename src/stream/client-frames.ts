@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Limits } from '../limits.ts'
 import type { Action, TokenAction } from '../model/action.ts'
+import { ackFields, ackVerdictSchema, consumerNameSchema, retryDelaySchema } from '../model/consumer.ts'
 import { positionSchema } from '../model/cursor.ts'
 import { expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
@@ -47,6 +48,18 @@ const subscribeSchema = z
           'Default: true.',
       ),
     after: positionSchema.optional(),
+    consumer: consumerNameSchema
+      .optional()
+      .describe(
+        'A consumer whose messages this connection works on, in place of topics and a position. It acknowledges them with `ack`; the token must ' +
+          'allow `consume`.',
+      ),
+    maxUnacked: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe('Maximum number of messages of the consumer that this connection has at a time. Default: 100.'),
     encoding,
   })
   .describe('Creates a subscription, or replaces the one of that name. Answered with `subscribed`.')
@@ -58,6 +71,17 @@ const unsubscribeSchema = z
     subscription: subscriptionNameSchema.optional(),
   })
   .describe('Ends a subscription. Answered with `unsubscribed`.')
+
+const ackSchema = z
+  .strictObject({
+    type: z.literal('ack'),
+    id: frameIdSchema.optional(),
+    consumer: consumerNameSchema,
+    ...ackFields,
+    verdict: ackVerdictSchema.optional(),
+    delayMs: retryDelaySchema.optional(),
+  })
+  .describe('Says what became of messages of a consumer. Default verdict: `ack`. Answered with `acked` if it has an `id`.')
 
 const publishSchema = z
   .strictObject({
@@ -177,6 +201,7 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
   subscribeSchema,
   unsubscribeSchema,
   publishSchema,
+  ackSchema,
   sendSchema,
   requestSchema,
   serveSchema,
@@ -219,6 +244,7 @@ const noTopics = exactly([])
 export const frameRules: { [Frame in ClientFrame as Frame['type']]: RuleOf<Frame> } = {
   subscribe: { action: 'read', cost: 5, topics: subscriptionFilter },
   unsubscribe: { action: 'read', cost: 1 },
+  ack: { action: 'consume', cost: 1 },
   publish: { action: 'publish', cost: 1, topics: topicOf },
   send: { action: 'direct', cost: 1 },
   request: { action: 'request', cost: 2 },

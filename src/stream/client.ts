@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Endings } from '../access/endings.ts'
 import type { Rates } from '../access/rates.ts'
+import type { Consumers } from '../consumers/consumers.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
 import type { Limits } from '../limits.ts'
 import type { History } from '../log/history.ts'
@@ -49,6 +50,7 @@ export interface StreamComponents {
   history: Pick<History, 'resolve'>
   topics: Pick<Topics, 'use' | 'ensureJoined' | 'matching'>
   publisher: Pick<Publisher, 'enqueue'>
+  consumers: Pick<Consumers, 'get' | 'work' | 'settle'>
   deliveries: Pick<Deliveries, 'send' | 'watch'>
   tail: Pick<LogTail, 'watchReset'>
   services: Pick<Services, 'request'>

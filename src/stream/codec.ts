@@ -10,8 +10,8 @@ import { naming, type ServerFrame } from './server-frames.ts'
 import { deflatedFrame, type Framing, opcodes, plainFrame } from './web-socket-frame.ts'
 
 /** Encodes frames for a client. */
-export interface FrameWriter {
-  write(frame: ServerFrame): Buffer | string
+export interface FrameWriter<Frame = ServerFrame> {
+  write(frame: Frame): Buffer | string
   /** A `message` frame, encoded once for all clients that are sent the same bytes. */
   writeEntry(entry: Entry, format: EntryFormat): Buffer
 }
@@ -89,6 +89,26 @@ export const eventWriter: FrameWriter = {
       const id = formatCursor(entry.epoch, entry.message.seq)
       return Buffer.from(`id: ${id}\nevent: message\ndata: ${oneLine(jsonFrame(entry, format))}\n\n`)
     }),
+}
+
+/** A `control` event of the Durable Streams protocol. */
+export interface Control {
+  streamNextOffset: string
+  streamCursor: string
+  upToDate?: true
+}
+
+/** Server-sent events of the Durable Streams protocol (§5.8): each message is an array of its own, with its `control`. */
+export function createDurableWriter(init: { controlAfter(entry: Entry): Control }): FrameWriter<Control> {
+  // Readers of the protocol look for the text without a space.
+  const write = (control: Control) => `event: control\ndata:${JSON.stringify(control)}\n\n`
+  return {
+    write,
+    writeEntry(entry, { encoding }) {
+      const data = entry.frame(`durable ${encoding}`, () => Buffer.from(`event: data\ndata:[${oneLine(entry.json(encoding))}]\n\n`))
+      return Buffer.concat([data, Buffer.from(write(init.controlAfter(entry)))])
+    },
+  }
 }
 
 /** JSON in one line of an event: a line break in JSON text is white space between tokens (RFC 8259 §2). */

@@ -10,6 +10,7 @@ import { authorOf } from '../model/signed-message.ts'
 import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import type { Client, StreamComponents, StreamLimits } from './client.ts'
 import { type ClientFrame, ruleOf, type SubscribeFrame } from './client-frames.ts'
+import { createConsumerCommands } from './consumer-commands.ts'
 import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import type { Interests } from './interest.ts'
 import { createOwnMessages } from './own-messages.ts'
@@ -41,6 +42,7 @@ export type CommandComponents = Pick<
   | 'history'
   | 'topics'
   | 'publisher'
+  | 'consumers'
   | 'deliveries'
   | 'services'
   | 'serviceRegistry'
@@ -58,6 +60,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   const { hub, history, interests, topics, publisher, deliveries, services, serviceRegistry, validatorRegistry, access, endings, rates } =
     components
   const work = createWorkCommands(init, components)
+  const forConsumers = createConsumerCommands(components)
   const ownMessages = createOwnMessages()
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
@@ -97,6 +100,11 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     client.onReady()
   }
 
+  async function workFor(frame: SubscribeFrame & { consumer: string }, client: Client): Promise<void> {
+    checkRoom(frame, client.subscriptions)
+    await forConsumers.work(frame, client)
+  }
+
   /** The topics of which a subscription by pattern gets messages of other peers. */
   function matchedBy({ patterns }: TopicFilter): { topics?: string[]; more?: true } {
     if (patterns.length === 0) return {}
@@ -117,6 +125,11 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     if (patterns.length > limits.maxSubscriptionTopics) {
       throw new SubscriptionLimit(`A subscription may name at most ${limits.maxSubscriptionTopics} topics. Use several subscriptions.`)
     }
+    if (frame.maxUnacked !== undefined) throw new InvalidRequest('"maxUnacked" needs a "consumer".')
+    checkRoom(frame, subscriptions)
+  }
+
+  function checkRoom(frame: SubscribeFrame, subscriptions: Client['subscriptions']): void {
     if (!subscriptions.has(frame.subscription) && subscriptions.size >= limits.maxSubscriptions) {
       throw new SubscriptionLimit(`A connection may have at most ${limits.maxSubscriptions} subscriptions.`)
     }
@@ -194,8 +207,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       requireAction(grant, 'validate')
       requireTopic(grant, topic)
     }
-    for (const { filter, deliveries } of client.subscriptions.values()) {
-      requireAction(grant, 'read')
+    for (const { filter, deliveries, action } of client.subscriptions.values()) {
+      requireAction(grant, action)
       requireTopics(grant, withDirect(filter, deliveries))
     }
     client.grant = grant
@@ -203,7 +216,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   return {
-    drained: ({ asked }) => validatorRegistry.resume(asked),
+    drained(client) {
+      validatorRegistry.resume(client.asked)
+      forConsumers.drained(client)
+    },
     retire: ({ asked }) => serviceRegistry.retire(asked),
     leave: work.leave,
     receive(bytes, { grant, address }) {
@@ -216,8 +232,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       requireTopics(client.grant, topics)
       switch (frame.type) {
         case 'subscribe':
-          await subscribe(frame, client)
+          await (isOfConsumer(frame) ? workFor(frame, client) : subscribe(frame, client))
           return {}
+        case 'ack':
+          return { rest: forConsumers.ack(frame, client) }
         case 'unsubscribe':
           unsubscribe(frame, client)
           return {}
@@ -257,4 +275,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       }
     },
   }
+}
+
+function isOfConsumer(frame: SubscribeFrame): frame is SubscribeFrame & { consumer: string } {
+  return frame.consumer !== undefined
 }

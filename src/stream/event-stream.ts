@@ -8,8 +8,9 @@ import type { ClientConnection, QuerySubscription, StreamComponents, StreamLimit
 import { eventWriter } from './codec.ts'
 import { createExpiry } from './expiry.ts'
 import type { Interests } from './interest.ts'
-import { createOutlet, type Sink } from './outlet.ts'
+import { createOutlet } from './outlet.ts'
 import { createPump } from './pump.ts'
+import { comment, createResponseSink } from './response-sink.ts'
 import type { ServerFrame } from './server-frames.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
 
@@ -70,10 +71,7 @@ function isForeign(error: unknown): boolean {
 /** Milliseconds after which a client that lost its connection should reconnect. */
 const reconnectMs = 1_000
 
-/** Keeps the connection alive. Ends with one line break: some clients take every blank line for the end of an event. */
-const comment = ':\n'
-
-/** The first line of the next event, for the same reason. */
+/** The first line of the next event: some clients take every blank line for the end of an event. */
 function retryLine(retryAfterMs: number): string {
   return `retry: ${retryAfterMs}\n`
 }
@@ -176,20 +174,5 @@ export function createEventStream(init: EventStreamInit, components: EventStream
         response.end(resolve)
       })
     },
-  }
-}
-
-function createResponseSink(response: ServerResponse): Sink {
-  return {
-    get isOpen() {
-      return !response.destroyed && !response.writableEnded
-    },
-    get bufferedBytes() {
-      return response.writableLength
-    },
-    write: (frame, written) => response.write(frame, () => written?.()),
-    whenWritten: (written) => response.write(comment, () => written()),
-    cork: () => response.cork(),
-    uncork: () => response.uncork(),
   }
 }

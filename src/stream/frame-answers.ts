@@ -7,6 +7,7 @@ import type { ServerFrame } from './server-frames.ts'
 export const serverAnswers = {
   subscribe: 'subscribed',
   unsubscribe: 'unsubscribed',
+  ack: 'acked',
   publish: 'published',
   send: 'queued',
   request: 'response',

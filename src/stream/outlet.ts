@@ -8,12 +8,12 @@ import type { ServerFrame } from './server-frames.ts'
  * for the drain. Frames that cannot wait, such as answers, take room while the buffer is full. Without room the client
  * is closed. So the memory for a client that does not read is bounded.
  */
-export interface Outlet {
+export interface Outlet<Frame = ServerFrame> {
   /** False while the socket buffers more than the limit. */
   readonly writable: boolean
   /** Whether the client does not read and the buffer is full. Lasts for `slowClientMs` at most. */
   readonly isBlocked: boolean
-  send(frame: ServerFrame): void
+  send(frame: Frame): void
   sendEntry(entry: Entry, format: EntryFormat): void
   /** Sends the frames of `send` in one write. */
   together(send: () => void): void
@@ -32,9 +32,9 @@ export interface Sink {
   uncork(): void
 }
 
-export interface OutletComponents {
+export interface OutletComponents<Frame = ServerFrame> {
   sink: Sink
-  writer: FrameWriter
+  writer: FrameWriter<Frame>
   /** Room for a frame that is not a message, held until the client has read it. @throws Error when there is no room */
   room(bytes: number): Disposable
   /** Called when a full outlet is writable again. */
@@ -45,19 +45,19 @@ export interface OutletComponents {
 
 export type OutletLimits = Pick<Limits, 'maxSocketBufferBytes' | 'slowClientMs'>
 
-export function createOutlet(limits: OutletLimits, components: OutletComponents): Outlet {
+export function createOutlet<Frame = ServerFrame>(limits: OutletLimits, components: OutletComponents<Frame>): Outlet<Frame> {
   return new BoundedOutlet(limits, components)
 }
 
 // A class, like every object here that exists per client: an object literal with accessors is slow and takes some
 // hundred bytes more.
-class BoundedOutlet implements Outlet {
+class BoundedOutlet<Frame> implements Outlet<Frame> {
   readonly #limits: OutletLimits
-  readonly #components: OutletComponents
+  readonly #components: OutletComponents<Frame>
   /** Runs while the client is blocked. */
   #patience: NodeJS.Timeout | undefined
 
-  constructor(limits: OutletLimits, components: OutletComponents) {
+  constructor(limits: OutletLimits, components: OutletComponents<Frame>) {
     this.#limits = limits
     this.#components = components
   }
@@ -70,7 +70,7 @@ class BoundedOutlet implements Outlet {
     return this.#patience !== undefined
   }
 
-  send(frame: ServerFrame): void {
+  send(frame: Frame): void {
     const { writer } = this.#components
     if (!this.isBlocked) this.#write(writer.write(frame))
     else this.#writeBehind(writer.write(frame))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { PeergateError } from '../errors.ts'
+import { claimSchema, consumerNameSchema, settledNamesSchema } from '../model/consumer.ts'
 import { cursorSchema } from '../model/cursor.ts'
 import { deliverySchema } from '../model/delivery.ts'
 import { errorDetailSchema } from '../model/error-detail.ts'
@@ -41,13 +42,31 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
       type: z.literal('subscribed'),
       ...answer,
       ...named,
+      consumer: consumerNameSchema.optional(),
       cursor: cursorSchema,
       topics: z.array(topicSchema).optional().describe('The joined topics that the patterns match now, by name; only with a pattern.'),
       more: z.literal(true).optional().describe('There are more such topics than `maxToldTopics`; the others are left out.'),
     })
     .describe('Answers `subscribe`. `cursor` is the position at which the subscription begins.'),
   z.object({ type: z.literal('unsubscribed'), ...answer, ...named }).describe('Answers `unsubscribe`.'),
-  z.object({ type: z.literal('message'), ...named, message: messageSchema }).describe('A message of a subscription.'),
+  z
+    .object({
+      type: z.literal('message'),
+      ...named,
+      consumer: consumerNameSchema.optional().describe('The consumer that has delivered it.'),
+      attempt: z.int().optional().describe('With a consumer: 1 for the first delivery.'),
+      claim: claimSchema.optional().describe('With a consumer: names this delivery.'),
+      message: messageSchema,
+    })
+    .describe('A message of a subscription. One of a consumer is to be acknowledged.'),
+  z
+    .object({
+      type: z.literal('acked'),
+      ...answer,
+      consumer: consumerNameSchema,
+      settled: settledNamesSchema.describe('Those of `ids` or `claims` that this settled. It is durable.'),
+    })
+    .describe('Answers `ack`.'),
   z
     .object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema })
     .describe('Marks the point where all messages stored when the subscription began have been sent. Sent once.'),

@@ -12,6 +12,7 @@ import type { ClientConnection, ClientInfo, QuerySubscription, StreamComponents,
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
 import { createConnection } from './connection.ts'
+import { createDurableEvents, type DurableQuery } from './durable-events.ts'
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
 import { createInterests } from './interest.ts'
 import { errorFrame } from './server-frames.ts'
@@ -38,6 +39,8 @@ export interface Stream {
    * @throws InvalidCursor, TopicLimit, StoreUnavailable, and what `admit` throws
    */
   acceptEvents(query: EventQuery, open: () => ServerResponse): Promise<void>
+  /** The same for a client of the Durable Streams protocol. @throws what `admit` throws, and InvalidToken */
+  acceptDurable(query: DurableQuery, open: () => ServerResponse): void
   readonly connections: number
   /** The number of subscriptions, and the largest distance of one from the tip of the log, in seqs. */
   readonly readers: { subscriptions: number; maxLag: number }
@@ -93,6 +96,11 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     if (full !== undefined) throw new ConnectionLimit(full, { retryAfterMs: 5_000 })
   }
 
+  function admitEvents({ grant, address }: ClientInfo): void {
+    admit({ grantId: grant.id, address })
+    if (components.endings.has(grant)) throw ofEndedToken()
+  }
+
   /** The cap on connections that is reached, as the text of an error. */
   function capMet(client: RateClient): string | undefined {
     const refusals = [byClient.refusal(clientKey(client)), byAddress.refusal(addressKey(client.address))]
@@ -107,7 +115,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   function add(connection: ClientConnection): () => void {
     const places = [byClient.hold(clientKey(connection), 1), byAddress.hold(addressKey(connection.address), 1)]
     connections.add(connection)
-    void opened.tell()
+    opened.tell()
     return () => {
       connections.delete(connection)
       for (const place of places) place[Symbol.dispose]()
@@ -133,11 +141,15 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       const start = await startEvents(query, { ...components, interests })
       using unused = new DisposableStack()
       unused.use(start.interest)
-      admit({ grantId: query.grant.id, address: query.address })
-      if (components.endings.has(query.grant)) throw ofEndedToken()
+      admitEvents(query)
       // From here on the subscription releases the interest.
       unused.move()
       const client = createEventStream({ limits, query, start }, { ...components, response: open(), onClose: () => remove() })
+      const remove = add(client)
+    },
+    acceptDurable(query, open) {
+      admitEvents(query)
+      const client = createDurableEvents({ limits, query }, { ...components, response: open(), onClose: () => remove() })
       const remove = add(client)
     },
     accept(socket, wire, codec, { grant, address, ...query }) {

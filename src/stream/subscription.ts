@@ -1,5 +1,6 @@
 import type { Entry } from '../log/entry.ts'
 import type { Hub, HubStep, Prunes, Removed } from '../log/hub.ts'
+import type { TokenAction } from '../model/action.ts'
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { type GapReason, placeOf } from '../model/gap.ts'
@@ -19,6 +20,8 @@ export interface Subscription {
   readonly deliveries: boolean
   /** Whether it is sent the messages that its client publishes. */
   readonly own: boolean
+  /** What the token must allow for it. */
+  readonly action: TokenAction
   /** Everything up to this seq was sent. A client that resumes here misses nothing. */
   readonly position: Seq
   /** The step of pruning up to which all losses are known to the client or listed in `gaps`. */
@@ -72,6 +75,7 @@ export function createSubscription(init: SubscriptionInit, components: Subscript
 const noGaps: Gaps = new Map()
 
 class Reader implements Subscription {
+  readonly action = 'read'
   readonly #init: SubscriptionInit
   readonly #components: SubscriptionComponents
   readonly #unfollow: () => void
@@ -168,7 +172,10 @@ class Reader implements Subscription {
   }
 
   #sendEntry(entry: Entry): void {
-    if (this.#init.isLeftOut?.(entry.message.seq) !== true) this.#components.outlet.sendEntry(entry, this.#init)
+    if (this.#init.isLeftOut?.(entry.message.seq) === true) return
+    const { hub, outlet } = this.#components
+    hub.traffic.delivered(entry.message.topic)
+    outlet.sendEntry(entry, this.#init)
   }
 
   #send(step: HubStep): void {

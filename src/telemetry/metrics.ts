@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { createSingleFlight } from '../lib/single-flight.ts'
+import type { AckVerdict } from '../model/consumer.ts'
 import { directStatus } from '../model/direct-status.ts'
 import { type EngineLimit, engineLimits } from '../model/engine-limits.ts'
 import type { Judgement } from '../model/validator.ts'
@@ -23,6 +24,9 @@ export interface Metrics {
   sentPast(count: number): void
   /** A history request from a peer was told to wait. */
   busyPast(): void
+  /** Messages handed out to workers of consumers, and how many of them not for the first time; and what workers said of them. */
+  handedOut(messages: number, again: number): void
+  settled(verdict: AckVerdict, messages: number): void
   /** Messages refused because their append failed. */
   refused(count: number): void
   /** An append or a trial write failed because the database is unavailable, with the error code. */
@@ -37,6 +41,8 @@ export interface Metrics {
   pruned(messages: number, bytes: number): void
   /** Stored messages found damaged. */
   damaged(messages: number): void
+  /** An attempt to send messages of a webhook. */
+  webhook(outcome: 'accepted' | 'failed', messages: number): void
   /** An HTTP request: its operation, response status, and duration in seconds. */
   request(operation: string, status: number, seconds: number): void
   /** A relayed link got a direct one in its place; the time that the peer was linked through a relay. */
@@ -76,6 +82,7 @@ const gauges = {
   peers: 'Connected peers.',
   topics: 'Joined topics.',
   open_validations: 'Validations waiting for the verdicts of clients.',
+  active_webhooks: 'Webhooks that this gateway delivers.',
   queued_deliveries: 'Direct messages from clients waiting for delivery.',
   unsent_topics: 'Topics with messages that wait for a first subscriber.',
   gossip_dropped_messages: 'Network messages ignored because too many were waiting, or because validation took too long.',
@@ -97,7 +104,11 @@ const labels: Record<string, string[]> = {
   peergate_received_messages_total: ['verdict'],
   peergate_received_direct_messages_total: ['status'],
   peergate_received_past_messages_total: ['outcome'],
+  peergate_consumer_deliveries_total: ['again'],
+  peergate_consumer_verdicts_total: ['verdict'],
   peergate_judged_messages_total: ['verdict', 'given'],
+  peergate_webhook_attempts_total: ['outcome'],
+  peergate_webhook_messages_total: ['outcome'],
   peergate_http_request_seconds: ['operation', 'status'],
   peergate_network_limits_reached_total: ['limit'],
   peergate_network_unsent_topics: ['network'],
@@ -105,7 +116,7 @@ const labels: Record<string, string[]> = {
   peergate_bridged_messages_total: ['network'],
   peergate_given_up_messages_total: ['network', 'reason'],
   peergate_links: ['network', 'path'],
-  peergate_hole_punches_total: ['network', 'outcome'],
+  peergate_hole_punches_total: ['network', 'transport', 'outcome'],
   peergate_relayed_circuits: ['network'],
   peergate_relayed_bytes_total: ['network'],
   peergate_time_to_direct_seconds: ['network'],
@@ -136,6 +147,17 @@ export function createMetrics(): Metrics {
   })
   const sentPast = new Counter(metric('sent_past_messages_total', 'Missed messages that were served to peers.'))
   const busyPast = new Counter(metric('busy_past_requests_total', 'History requests from peers that were told to wait.'))
+  const handedOut = new Counter({
+    ...metric(
+      'consumer_deliveries_total',
+      'Messages that consumers have handed out to workers. `again` is true if not for the first time.',
+    ),
+    labelNames: ['again'],
+  })
+  const settled = new Counter({
+    ...metric('consumer_verdicts_total', 'What workers have said of messages of consumers.'),
+    labelNames: ['verdict'],
+  })
   const judged = new Counter({
     ...metric(
       'judged_messages_total',
@@ -156,6 +178,10 @@ export function createMetrics(): Metrics {
   const damaged = new Counter(
     metric('damaged_messages_total', 'Stored messages, queued direct messages included, that were found damaged and are no longer served.'),
   )
+  const [webhookAttempts, webhookMessages] = [
+    new Counter({ ...metric('webhook_attempts_total', 'Requests of webhooks, by outcome.'), labelNames: ['outcome'] }),
+    new Counter({ ...metric('webhook_messages_total', 'Messages in requests of webhooks, by outcome.'), labelNames: ['outcome'] }),
+  ]
   const requests = new Histogram({
     ...metric('http_request_seconds', 'Duration of an HTTP request, by operation of the contract and response status.'),
     labelNames: ['operation', 'status'],
@@ -209,6 +235,11 @@ export function createMetrics(): Metrics {
     },
     sentPast: (count) => sentPast.inc(count),
     busyPast: () => busyPast.inc(),
+    handedOut(messages, again) {
+      handedOut.inc({ again: 'false' }, messages - again)
+      handedOut.inc({ again: 'true' }, again)
+    },
+    settled: (verdict, messages) => settled.inc({ verdict }, messages),
     judged: ({ verdict, given }) => judged.inc({ verdict, given: String(given) }),
     waited: (time) => waited.observe(time),
     committed(messages, time) {
@@ -221,6 +252,10 @@ export function createMetrics(): Metrics {
       prunedBytes.inc(bytes)
     },
     damaged: (messages) => damaged.inc(messages),
+    webhook(outcome, messages) {
+      webhookAttempts.inc({ outcome })
+      webhookMessages.inc({ outcome }, messages)
+    },
     becameDirect: (network, time) => timesToDirect.observe({ network }, time),
     request: (operation, status, time) => requests.observe({ operation, status }, time),
     watch(values) {

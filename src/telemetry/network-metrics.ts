@@ -13,8 +13,8 @@ export interface NetworkValues {
   givenUp: Readonly<Record<GivenUpReason, number>>
   /** Linked peers by the path to them. */
   links: Readonly<Record<LinkPathName, number>>
-  /** Attempts at a direct path through routers, by outcome. */
-  punches: Readonly<Record<PunchOutcome, number>>
+  /** Attempts at a direct path through routers. */
+  punches: PunchCounts
   /** Circuits that are carried for other peers now, and the bytes that were. */
   circuits: number
   circuitBytes: number
@@ -23,6 +23,11 @@ export interface NetworkValues {
 /** How an attempt at a direct path ended, as values of a metric label. */
 export const punchOutcomes = ['succeeded', 'failed'] as const
 export type PunchOutcome = (typeof punchOutcomes)[number]
+
+/** What an attempt sends its packets by, as values of a metric label: `udp` is WebRTC. */
+export const punchTransports = ['tcp', 'udp'] as const
+export type PunchTransport = (typeof punchTransports)[number]
+export type PunchCounts = Readonly<Record<PunchTransport, Readonly<Record<PunchOutcome, number>>>>
 
 /**
  * Why a message is no longer meant for a network, as values of a metric label.
@@ -59,9 +64,9 @@ export function createNetworkMetrics(registry: Registry): (values: NetworkValues
   const punches = new Counter({
     ...metric(
       'hole_punches_total',
-      'Attempts to get a direct link through the routers of both ends in place of a relayed one, by outcome. Both ends count them.',
+      'Attempts to get a direct link through the routers of both ends in place of a relayed one, by transport (`udp` is WebRTC, and QUIC with libp2p) and outcome. Both ends count them.',
     ),
-    labelNames: ['network', 'outcome'],
+    labelNames: ['network', 'transport', 'outcome'],
   })
   const circuits = new Gauge(metric('relayed_circuits', 'Circuits that this gateway carries for other peers as a relay.'))
   const circuitBytes = new Counter(metric('relayed_bytes_total', 'Bytes that this gateway carried for other peers as a relay.'))
@@ -74,7 +79,9 @@ export function createNetworkMetrics(registry: Registry): (values: NetworkValues
       bridged.inc({ network }, of.bridgedMessages)
       for (const reason of givenUpReasons) givenUp.inc({ network, reason }, of.givenUp[reason])
       for (const path of linkPathNames) links.set({ network, path }, of.links[path])
-      for (const outcome of punchOutcomes) punches.inc({ network, outcome }, of.punches[outcome])
+      for (const transport of punchTransports) {
+        for (const outcome of punchOutcomes) punches.inc({ network, transport, outcome }, of.punches[transport][outcome])
+      }
       circuits.set({ network }, of.circuits)
       circuitBytes.inc({ network }, of.circuitBytes)
     }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
 import { TopicLimit, TopicNotFound } from '../errors.ts'
+import { byCodePoint } from '../lib/by-code-point.ts'
 import { createLru } from '../lib/lru.ts'
 import type { Page } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
@@ -14,7 +15,7 @@ import type { OwnRetention, TopicJoin, TopicRecord, TopicStore } from '../store/
 import { createTopicRoom, type TopicRoomLimits } from './topic-room.ts'
 import { createTopicStats, type TopicStatsComponents } from './topic-stats.ts'
 import { createTopicUses } from './topic-uses.ts'
-import { byCodePoint, listVisibleTopics } from './visible-topics.ts'
+import { listVisibleTopics } from './visible-topics.ts'
 
 /**
  * The topics that this gateway has joined: recorded in the store and subscribed to at the engine, again after every
@@ -71,6 +72,7 @@ export interface Topics {
 
 export interface TopicsComponents {
   engine: Pick<P2PEngine, 'subscribe' | 'unsubscribe'> & TopicStatsComponents['engine']
+  traffic: TopicStatsComponents['traffic']
   store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
   logger: Logger
   /** Milliseconds since 1970. */
@@ -101,7 +103,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
    */
   const refusalOf = createLru({ max: maxRefusedClients }, () => ({ at: -1 }))
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
-  const stats = createTopicStats({ byDefault: defaultRetention(init.limits) }, { engine })
+  const stats = createTopicStats({ byDefault: defaultRetention(init.limits) }, components)
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })
   const sweepMs = Math.max(1, Math.min(longestSweepMs, subscribedTopicMs / 4))
   let sweeping: NodeJS.Timeout | undefined

@@ -1,3 +1,4 @@
+import { byCodePoint } from '../lib/by-code-point.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import type { Page } from '../lib/page.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
@@ -64,9 +65,4 @@ function outermost(prefixes: string[]): string[] {
   // A text is sorted directly before those that begin with it.
   for (const each of prefixes.toSorted()) if (found.length === 0 || !each.startsWith(found.at(-1) ?? '')) found.push(each)
   return found
-}
-
-/** The order of code points is that of the bytes of UTF-8. */
-export function byCodePoint(one: string, other: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }

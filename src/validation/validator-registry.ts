@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
 import { ValidationNotFound, ValidatorLimit } from '../errors.ts'
+import { createCounter } from '../lib/counter.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
-import { type Judgement, joined, type Registration, strictest } from '../model/validator.ts'
+import { type Judgement, joined, type Registration, strictest, type ValidatorView } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
 
 /**
@@ -37,9 +38,25 @@ export interface ValidatorRegistry {
   topicsOf(validator: Validator): string[]
   /** By topic, all registrations of this gateway joined into one. */
   readonly registrations: ReadonlyMap<string, Registration>
+  /** The judged topics, in no order. */
+  readonly judged: JudgedTopic[]
   /** Questions that wait for a verdict. */
   readonly open: number
 }
+
+export type JudgedTopic = Omit<ValidatorView, 'gateway' | 'since'> & Pick<Tally, 'since'>
+
+/** What became of the questions of a topic, since it has a validator. */
+interface Tally {
+  /** Milliseconds since 1970. */
+  since: number
+  accepted: number
+  ignored: number
+  rejected: number
+  late: number
+}
+
+const tallied = { accept: 'accepted', ignore: 'ignored', reject: 'rejected' } as const
 
 /** A client connection that judges messages. */
 export interface Validator {
@@ -82,6 +99,7 @@ export function createValidatorRegistry(
   const places = createClientShares({ max: maxValidators, limits: init.limits })
   let seats: Seat[] = []
   const registrations = new Map<string, Registration>()
+  const tallies = new Map<string, Tally>()
   const gone = new WeakSet<Validator>()
   /** Open questions, oldest first. */
   const open = new Map<string, Open>()
@@ -90,13 +108,15 @@ export function createValidatorRegistry(
     return seats.find((each) => each.validator === validator && each.registration.topic === topic)
   }
 
-  function change(left: Seat[]): Promise<void> {
+  function reseat(left: Seat[]): void {
     const kept = new Set(left.map(({ place }) => place))
     for (const { place } of seats) if (!kept.has(place)) place[Symbol.dispose]()
     seats = left
     registrations.clear()
     for (const { registration } of seats) registrations.set(registration.topic, joined(registration, registrations.get(registration.topic)))
-    return changes.tell()
+    for (const topic of tallies.keys()) if (!registrations.has(topic)) tallies.delete(topic)
+    for (const topic of registrations.keys())
+      if (!tallies.has(topic)) tallies.set(topic, { since: now(), accepted: 0, ignored: 0, rejected: 0, late: 0 })
   }
 
   function ask({ validator, registration }: Seat, message: SignedMessage): Promise<Judgement> {
@@ -112,6 +132,8 @@ export function createValidatorRegistry(
       settle(judgement = byDefault) {
         if (!open.delete(question.validationId)) return
         clearTimeout(timer)
+        const tally = tallies.get(message.topic)
+        if (tally !== undefined) tally[judgement.given ? tallied[judgement.verdict] : 'late']++
         resolve(judgement)
       },
     }
@@ -135,7 +157,8 @@ export function createValidatorRegistry(
       if (place === undefined)
         throw new ValidatorLimit(`The limit of ${maxValidators} validators at this gateway, or this client's share of it, is reached.`)
       const taken: Seat = { validator, place, registration, hasBegun: known?.hasBegun === true }
-      await change([...seats.filter((each) => each !== known), taken])
+      reseat([...seats.filter((each) => each !== known), taken])
+      await changes.tellAndWait()
       if (!seats.includes(taken)) return
       taken.hasBegun = true
       begin()
@@ -143,13 +166,17 @@ export function createValidatorRegistry(
     unregister(validator, topic) {
       const known = seat(validator, topic)
       if (known === undefined) return false
-      void change(seats.filter((each) => each !== known))
+      reseat(seats.filter((each) => each !== known))
+      changes.tell()
       return true
     },
     leave(validator) {
       gone.add(validator)
       const left = seats.filter((each) => each.validator !== validator)
-      if (left.length < seats.length) void change(left)
+      if (left.length < seats.length) {
+        reseat(left)
+        changes.tell()
+      }
       for (const question of [...open.values()]) if (question.validator === validator) question.settle()
     },
     resume(validator) {
@@ -167,6 +194,15 @@ export function createValidatorRegistry(
     },
     topicsOf: (validator) => seats.filter((each) => each.validator === validator).map(({ registration }) => registration.topic),
     registrations,
+    get judged() {
+      const [seated, asked] = [createCounter(), createCounter()]
+      for (const { registration } of seats) seated.add(registration.topic)
+      for (const { message } of open.values()) asked.add(message.topic)
+      return [...tallies].flatMap(([topic, tally]) => {
+        const registration = registrations.get(topic)
+        return registration === undefined ? [] : { ...registration, validators: seated.count(topic), open: asked.count(topic), ...tally }
+      })
+    },
     get open() {
       return open.size
     },

@@ -3,16 +3,19 @@ import type { Members } from '../cluster/members.ts'
 import { askPeer } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
+import { byCodePoint } from '../lib/by-code-point.ts'
 import { createDeadline } from '../lib/deadline.ts'
+import { type Page, pageOf } from '../lib/page.ts'
 import type { Limits } from '../limits.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { decodeSigned, encodeSigned, signedOverheadBytes } from '../model/signed-message-codec.ts'
-import { type Judgement, type Registration, strictest, unjudged } from '../model/validator.ts'
+import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { type Judgement, type Registration, strictest, unjudged, type ValidatorView } from '../model/validator.ts'
 import type { GatewayRecord } from '../store/gateway-store.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { decodeJudgement, encodeJudgement, judgementBytes, validateProtocol } from './validate-protocol.ts'
-import type { ValidatorRegistry } from './validator-registry.ts'
+import type { JudgedTopic, ValidatorRegistry } from './validator-registry.ts'
 
 /**
  * Has received messages judged by the validators of their topics, at all gateways of the database, before anything else
@@ -24,13 +27,15 @@ export interface Validators {
   stop(): Promise<void>
   /** Resolves in the order of the calls, per topic. */
   judge(message: SignedMessage): Promise<Judgement>
+  /** A page of the `visible` topics that clients of this gateway judge, by name, exclusive of `after`. */
+  list(query: { after?: string | undefined; limit: number; visible: TopicFilter }): Page<ValidatorView>
 }
 
 export type ValidatorsLimits = Pick<Limits, 'maxMessageBytes' | 'maxPeerRequests'>
 
 export interface ValidatorsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
-  registry: Pick<ValidatorRegistry, 'ask' | 'registrations' | 'watch'>
+  registry: Pick<ValidatorRegistry, 'ask' | 'registrations' | 'judged' | 'watch'>
   gateways: Pick<Members, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
   metrics: Pick<Metrics, 'judged'>
@@ -139,6 +144,16 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     async stop() {
       clearInterval(looking)
       await engine.unhandle(validateProtocol)
+    },
+    list({ after = '', limit, visible }) {
+      const later = registry.judged.filter(({ topic }) => byCodePoint(topic, after) > 0 && matchesTopic(visible, topic))
+      const page = pageOf(
+        later.toSorted((one, other) => byCodePoint(one.topic, other.topic)),
+        limit,
+        ({ topic }) => topic,
+      )
+      const view = (each: JudgedTopic) => ({ ...each, since: new Date(each.since).toISOString(), gateway: engine.peerId })
+      return { ...page, items: page.items.map(view) }
     },
     async judge(message) {
       const { topic } = message

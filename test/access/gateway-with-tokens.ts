@@ -23,9 +23,14 @@ export interface Answer {
 export async function gatewayWithTokens(
   init: Partial<GatewayInit> & { store?: Store; limits?: Limits; logger?: Logger; clock?: Clock } = {},
 ) {
-  const { store = createMemoryStore(), limits = defaultLimits, http, access, logger = silentLog } = init
+  const { store = createMemoryStore(), limits = defaultLimits, http, access, webhookHosts = [], logger = silentLog } = init
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
-  const settings = { http: { ...loopbackHttp, ...http }, access: { insecure: false, adminToken, jwt: noJwt, ...access }, limits }
+  const settings = {
+    http: { ...loopbackHttp, ...http },
+    access: { insecure: false, adminToken, jwt: noJwt, ...access },
+    webhookHosts,
+    limits,
+  }
   const gateway = createGateway(settings, { store, engine, logger, ...(init.clock === undefined ? {} : { clock: init.clock }) })
   await gateway.start()
   onTestFinished(() => gateway.stop())

@@ -260,13 +260,17 @@ test('an answer that is ready after its token has expired is refused', async () 
   expect(await asked).toMatchObject({ status: 401, body: { code: 'invalid_token' } })
 })
 
-test('events end when their token expires, not with the next heartbeat', async () => {
-  const { gateway, tokenFor } = await gatewayWithTokens({ limits: { ...defaultLimits, heartbeatMs: 600_000 } })
-  const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
-  const events = await fetch(`${gateway.url}/v1/events?topic=orders`, { headers: { authorization: `Bearer ${secret}` } })
-  expect(events.status).toBe(200)
-  await expect(events.text()).rejects.toThrow()
-})
+test.each(['events?topic=orders', 'streams/orders?offset=now&live=sse'])(
+  '/v1/%s ends when its token expires, not with the next heartbeat',
+  async (path) => {
+    const { call, gateway, tokenFor } = await gatewayWithTokens({ limits: { ...defaultLimits, heartbeatMs: 600_000 } })
+    await call('PUT', '/v1/topics/orders', { token: adminToken })
+    const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
+    const events = await fetch(`${gateway.url}/v1/${path}`, { headers: { authorization: `Bearer ${secret}` } })
+    expect(events.status).toBe(200)
+    await expect(events.text()).rejects.toThrow()
+  },
+)
 
 test('an end is remembered as long as a look-up may take', () => {
   const clock = { now: 0 }

@@ -35,3 +35,15 @@ test.each(['tokens', 'everything'] as const)('a token that another gateway has r
   expect(state.changes).toBe(1)
   expect(await tokens.grantOf(secret)).toBeUndefined()
 })
+
+test('a token that was looked up before has no rights once it has expired', async () => {
+  let now = 1_800_000_000_000
+  const store = createMemoryStore()
+  const tokens = createTokens({ adminToken: undefined, hasProvider: true, limits: defaultLimits }, { store, now: () => now })
+  const expiresAt = new Date(now + 1_000).toISOString()
+  const { token, secret } = await tokens.create({ name: 'test', actions: ['read'], topics: ['>'], expiresAt })
+  now += 999
+  expect((await tokens.grantOf(secret))?.id).toBe(token.id)
+  now += 1
+  expect(await tokens.grantOf(secret)).toBeUndefined()
+})

@@ -19,8 +19,8 @@ interface Contract {
 
 /** Operations whose path has no topic, but the id of a message with one. */
 const ofMessage = ['getMessage', 'getMessageData', 'deleteMessage']
-/** `after` of the list of topics is a position; the stream checks its frames. */
-const unchecked = ['listTopics', 'openStream']
+/** `after` of these lists is a position, and they have only what the token allows; the stream checks its frames. */
+const unchecked = ['listTopics', 'listValidators', 'openStream']
 
 test('a token without the topic is refused by every operation of the contract that names one', async () => {
   // Read before there is a gateway, which counts as overloaded while a long document is parsed.
@@ -69,4 +69,15 @@ test('a token without the topic is refused by every frame that names one, except
     codes[type] = (await stream.expect('error', ({ id }) => id === type))['code']
   }
   expect(codes).toEqual({ subscribe: 'forbidden', publish: 'forbidden', validate: 'forbidden', unvalidate: 'validation_not_found' })
+})
+
+test('a token without the topic does not read it as a durable stream, which the contract does not describe', async () => {
+  const { call, tokenFor } = await gatewayWithTokens()
+  await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: 'x' } })
+  const { secret: token } = await tokenFor([...tokenActions], ['news'])
+  for (const query of ['', '?offset=now', '?offset=-1&live=sse', '?offset=-1&live=long-poll']) {
+    const { status, body } = await call('GET', `/v1/streams/orders${query}`, { token })
+    expect([status, body.code]).toEqual([403, 'forbidden'])
+  }
+  expect((await call('HEAD', '/v1/streams/orders', { token })).status).toBe(403)
 })

@@ -13,9 +13,9 @@ const pageOf = ({ rest }: Party) => rest.get<Page>('/v1/messages?topic=orders&af
 const idsOf = async (party: Party) => (await pageOf(party)).items.map(({ id }) => id)
 
 /** Two linked gateways that have the same three messages; what is broken on `disk` is damaged at the first. */
-async function damaged() {
+async function damaged(limits = often) {
   const disk = createMemoryDisk()
-  const { here, there } = await createParties({ limits: often }, { store: createMemoryStore(disk), limits: often })
+  const { here, there } = await createParties({ limits }, { store: createMemoryStore(disk), limits })
   for (const { rest } of [here, there]) await rest.call('PUT', '/v1/topics/orders')
   await expect.poll(() => here.engine.subscribers('orders')).toEqual([there.peerId])
   const published = []
@@ -42,7 +42,7 @@ test('what is found damaged is a gap, and comes back from a neighbour, our own m
 })
 
 test('neighbours that are there are asked at once', async () => {
-  const { disk, here, ids } = await damaged()
+  const { disk, here, ids } = await damaged({ historyIntervalMs: 3_600_000 })
   await using follower = await openStream(here.gateway.url, { query: '?topic=orders' })
   await follower.expect('caught-up')
   disk.broken.add(ids[1] ?? '')

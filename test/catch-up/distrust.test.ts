@@ -38,7 +38,7 @@ async function deceived(init: { whileAsked?: (subscribe: () => void) => void } =
         },
         fetchMissing: async () => new Set(),
       },
-      ingest: { order: { holdLive: () => ({ [Symbol.dispose]: () => undefined }) } },
+      ingest: { order: { holdLive: () => ({ [Symbol.dispose]: () => undefined }), missed: () => undefined } },
       gateways: { others: async () => [] },
       logger: silentLog,
     },

@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createFirstRounds } from '../../src/catch-up/first-rounds.ts'
 import { historyProtocol } from '../../src/catch-up/history-protocol.ts'
 import type { Bridge, NetworkKind } from '../../src/engine/engine.ts'
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
 
 const bridge: Bridge = { mayCarry: () => true, carries: () => true, topics: () => [], subscribes: () => false }
 
@@ -38,8 +41,22 @@ test('live messages are held from the first link until the peers that are linked
   expect(held()).toBe(1)
   asked('other')
   expect(held()).toBe(0)
+  vi.advanceTimersByTime(5_000)
   link('third')
   expect(held()).toBe(0)
+})
+
+test('they are held for each new peer until it has been asked, for five seconds from the first link on', () => {
+  const { link, asked, held } = rounds()
+  link('one')
+  asked('one')
+  vi.advanceTimersByTime(4_900)
+  expect([link('other'), held()]).toEqual([false, 1])
+  expect([link('one'), held()]).toEqual([false, 1])
+  asked('other')
+  expect([link('other'), held()]).toEqual([false, 0])
+  vi.advanceTimersByTime(100)
+  expect([link('third'), held()]).toEqual([false, 0])
 })
 
 test('they are held again after a time without any link, and not for a peer that leaves or keeps no messages', () => {
@@ -56,6 +73,19 @@ test('they are held again after a time without any link, and not for a peer that
   expect(held()).toBe(1)
 })
 
+test('they are held for the first peer that keeps messages, though one that keeps none was linked before it', () => {
+  const { link, asked, gone, held } = rounds()
+  link('stranger', ['libp2p'], [], false)
+  expect([link('stranger', ['libp2p'], ['/meshsub/1.1.0']), held()]).toEqual([false, 0])
+  expect([link('one', ['libp2p']), held()]).toEqual([true, 1])
+  link('stranger', ['libp2p'], ['/meshsub/1.1.0'])
+  gone('stranger')
+  expect(held()).toBe(1)
+  asked('one')
+  vi.advanceTimersByTime(5_000)
+  expect([link('other', ['libp2p']), held()]).toEqual([false, 0])
+})
+
 test('a bridge that is back in one of its networks holds them, also if the peer was linked in the other', () => {
   const { link, asked, held } = rounds({ bridge, topics: [] })
   link('one', ['libp2p'])
@@ -63,7 +93,25 @@ test('a bridge that is back in one of its networks holds them, also if the peer 
   expect(held()).toBe(0)
   expect([link('one', ['libp2p', 'custom']), held()]).toEqual([true, 1])
   asked('one')
+  vi.advanceTimersByTime(5_000)
   expect([link('other', ['custom']), held()]).toEqual([false, 0])
+})
+
+test('they stay held for peers that are to be asked again, and are not held for them later', () => {
+  const { link, asked, askedAgain, held } = rounds({ bridge, topics: [] })
+  link('one')
+  link('other')
+  asked('one')
+  askedAgain(['one', 'other'])
+  asked('other')
+  expect(held()).toBe(1)
+  asked('one')
+  expect(held()).toBe(0)
+  askedAgain(['one', 'other'])
+  expect(held()).toBe(0)
+  expect(link('other', ['custom', 'libp2p'])).toBe(true)
+  asked('other')
+  expect(held()).toBe(0)
 })
 
 test('a gateway that has joined no topic holds none, nor one that stops', async () => {
@@ -74,4 +122,19 @@ test('a gateway that has joined no topic holds none, nor one that stops', async 
   stopping.link('one')
   stopping.stop()
   expect(stopping.held()).toBe(0)
+})
+
+test('strangers that come and go without telling of themselves hold them once a minute, and a peer that keeps messages at any time', () => {
+  const { link, gone, held } = rounds()
+  for (const peerId of ['a', 'b', 'c']) {
+    link(peerId, ['libp2p'], [], false)
+    expect(held()).toBe(peerId === 'a' ? 1 : 0)
+    gone(peerId)
+  }
+  link('one', ['libp2p'], [], false)
+  expect([held(), link('one', ['libp2p']), held()]).toEqual([0, true, 1])
+  gone('one')
+  vi.advanceTimersByTime(60_000)
+  link('d', ['libp2p'], [], false)
+  expect(held()).toBe(1)
 })

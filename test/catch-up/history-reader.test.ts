@@ -48,12 +48,16 @@ interface Peer {
 }
 
 /** A reader and the peer it asks; what the reader takes in, and what it asked for. */
-function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof defaultLimits>; outcome?: PastOutcome | null } = {}) {
-  const { known = [], limits, outcome } = init
+function reader(
+  peer: Peer,
+  init: { known?: string[]; letIn?: SignedMessage[]; limits?: Partial<typeof defaultLimits>; outcome?: PastOutcome | null } = {},
+) {
+  const { known = [], letIn = [], limits, outcome } = init
   const clock = { now: begin }
   const taken: PastMessage[] = []
   const asked: HistoryRequest[] = []
   const missed: string[] = []
+  const expected: string[][] = []
   const parts = createHistoryReader(
     { limits: { ...defaultLimits, ...limits } },
     {
@@ -75,10 +79,17 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
       log: { unknown: async (ids) => ids.filter((id) => !known.includes(id)) },
       ingest: {
         order: {
-          expect: () => ({ [Symbol.dispose]: () => undefined }),
+          expect(ids) {
+            expected.push([...ids])
+            return { [Symbol.dispose]: () => undefined }
+          },
           missed: (ids) => void missed.push(...ids),
           holdLive: () => ({ [Symbol.dispose]: () => undefined }),
         },
+        letIn: (ids) => ({
+          messages: new Map(letIn.flatMap((message) => (ids.has(entry(message).id) ? [[entry(message).id, message] as const] : []))),
+          [Symbol.dispose]: () => undefined,
+        }),
         async takePast(past) {
           if (outcome === null) return undefined
           taken.push(...past)
@@ -96,8 +107,20 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
     parts.fetchMissing({ peerId: 'peer', topics: new Set(topics), missing }, { signal })
   const texts = () => taken.map(({ message }) => Buffer.from(message.data).toString())
   const gets = () => asked.flatMap((request) => (request.type === 'get' ? [request.ids] : []))
-  return { read, fetchMissing, taken, texts, gets, asked, missed }
+  return { read, fetchMissing, taken, texts, gets, asked, missed, expected }
 }
+
+test('what was let in and waits to be stored is not fetched, and taken in its place', async () => {
+  const [first, second, third] = [sign('first'), sign('second'), sign('third')]
+  const messages = [first, second, third]
+  const { read, texts, gets, missed } = reader({ list: messages.map((each) => entry(each)), messages: [first, third] }, { letIn: [second] })
+  await read()
+  expect(gets()).toEqual([[entry(first).id, entry(third).id]])
+  expect([texts(), missed]).toEqual([['first', 'second', 'third'], []])
+  const all = reader({ list: messages.map((each) => entry(each)) }, { letIn: messages })
+  await all.read()
+  expect([all.gets(), all.texts()]).toEqual([[], ['first', 'second', 'third']])
+})
 
 test('what is older than is kept here is not taken, whatever the peer offers', async () => {
   const [old, young] = [sign('old'), sign('young')]
@@ -237,5 +260,7 @@ test('messages are asked for in batches, bounded in number and in bytes', async 
   const byBytes = reader({ list: large.map((each) => entry(each)), messages: large })
   await byBytes.read()
   expect(byBytes.gets().map(({ length }) => length)).toEqual([2, 1])
+  // Others wait for what is left, however long those before it took.
+  expect(byBytes.expected.at(-1)).toEqual(byBytes.gets()[1])
   expect(() => decodeHistoryRequest(encodeHistoryRequest({ type: 'get', ids: Array(maxHistoryMessages + 1).fill('id') }))).toThrow()
 })

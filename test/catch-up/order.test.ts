@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { EngineEvent } from '../../src/engine/engine.ts'
 import { createWatchers } from '../../src/lib/watchers.ts'
 import { messageId } from '../../src/model/signed-message.ts'
@@ -66,10 +66,13 @@ test('a live message waits for an earlier one that a peer has listed', async () 
   if (missed === undefined || live === undefined) throw new Error('not signed')
   await author.send([missed])
   await expect.poll(() => stored(here)).toEqual(['missed'])
-  // It is linked already, so nothing is held; its next round finds what it missed.
+  // It has been linked for long, so nothing is held; its next round finds what it missed.
   const other = await joined()
   await linkParties(there, other)
   await delay(400)
+  const { now } = performance
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 5_000)
+  onTestFinished(() => later.mockRestore())
   const { request } = there.engine
   const fetching = Promise.withResolvers<void>()
   let requests = 0
@@ -88,6 +91,52 @@ test('a live message waits for an earlier one that a peer has listed', async () 
   await author.send([live])
   await expect.poll(async () => (await stored(there)).length).toBe(2)
   expect(await stored(there)).toEqual(['missed', 'live'])
+})
+
+/** An engine whose notices a test can tell itself, and which hears nothing of some messages. */
+async function hardOfHearing(...unheard: string[]) {
+  const engine = await memoryNode()
+  const { listen, receive } = engine
+  const notices = createWatchers<[event: EngineEvent]>()
+  engine.listen = (listener) => {
+    notices.watch(listener)
+    return listen(listener)
+  }
+  engine.receive = ({ onMessage, ...inbound }) =>
+    receive({
+      ...inbound,
+      onMessage: async (message) => (unheard.includes(Buffer.from(message.data).toString()) ? 'ignore' : await onMessage(message)),
+    })
+  return { engine, notices }
+}
+
+test('a live message waits for one that a peer has announced and not sent, until the log of the peer was read', async () => {
+  const { engine, notices } = await hardOfHearing('lost')
+  const there = await createParty({ engine, limits: { orderWaitMs: 600_000, validateTimeoutMs: 600_000 } })
+  await there.rest.call('PUT', '/v1/topics/orders')
+  const here = await joined()
+  await linkParties(there, here)
+  const { author, sign } = await authorAt(here)
+  const [first, lost, live, unsent, last] = await sign('first', 'lost', 'live', 'unsent', 'last')
+  if (first === undefined || lost === undefined || live === undefined || unsent === undefined || last === undefined)
+    throw new Error('not signed')
+  await author.send([first])
+  await expect.poll(() => stored(there), { timeout: 20_000 }).toEqual(['first'])
+  const tell = (type: 'message:announced' | 'message:missed', { from, sequence }: typeof lost) =>
+    notices.tell({ type, peerId: here.peerId, ids: [messageId(from, sequence)] })
+  await author.send([lost])
+  tell('message:announced', lost)
+  await author.send([live])
+  await expect.poll(() => stored(here)).toEqual(['first', 'lost', 'live'])
+  tell('message:missed', lost)
+  await expect.poll(async () => (await stored(there)).length, { timeout: 20_000 }).toBe(3)
+  expect(await stored(there)).toEqual(['first', 'lost', 'live'])
+  // The log does not have this one either.
+  tell('message:announced', unsent)
+  await author.send([last])
+  await expect.poll(() => stored(here)).toContain('last')
+  tell('message:missed', unsent)
+  await expect.poll(() => stored(there), { timeout: 20_000 }).toEqual(['first', 'lost', 'live', 'last'])
 })
 
 test('at a stop, live and fetched messages that wait for others are stored, and nothing waits', async () => {
@@ -117,7 +166,7 @@ test('at a stop, live and fetched messages that wait for others are stored, and 
   await author.send([fetched])
   await expect.poll(() => stored(here)).toEqual(['fetched'])
   await here.rest.publish('orders', 'of another author')
-  void notices.tell({ type: 'message:announced', peerId: author.peerId, ids: [messageId(missing.from, missing.sequence)] })
+  notices.tell({ type: 'message:announced', peerId: author.peerId, ids: [messageId(missing.from, missing.sequence)] })
   await linkParties(there, here)
   // Both are fetched together, and only the one that waits for nothing is stored.
   await expect.poll(() => stored(there)).toEqual(['of another author'])

@@ -16,6 +16,7 @@ test('bash completes commands, those below them, and options', () => {
   expect(offered(['peergate', 'pe'])).toEqual(['peers'])
   expect(offered(['peergate', 'peers', ''])).toEqual(expect.arrayContaining(['list', 'dial', 'block', '--url']))
   expect(offered(['peergate', 'peers', 'list', '--st'])).toEqual(['--state'])
+  expect(offered(['peergate', 'consumers', 'parked', ''])).toEqual(expect.arrayContaining(['list', 'replay', 'drop']))
   expect(offered(['peergate', '--json', 'database', 'ch'])).toEqual(['check'])
   expect(offered(['peergate', 'publish', 'orders', '--l'])).toEqual(['--lines'])
 })

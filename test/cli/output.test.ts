@@ -43,6 +43,12 @@ test('a table has titles and columns for people, and lines with tabs for program
   expect(stripVTControlCharacters(await written(true, print))).toBe('NAME    COUNT\na       10\nlonger  2\n')
 })
 
+test('values on a line have blanks in between for people, and tabs for programs', async () => {
+  const print = (output: ReturnType<typeof createOutput>) => output.row(['k3v9q2.7', 'two\nlines'])
+  expect(await written(false, print)).toBe('k3v9q2.7\ttwo\nlines\n')
+  expect(await written(true, print)).toBe('k3v9q2.7  two\\nlines\n')
+})
+
 test('a message is a line, whatever is in it', async () => {
   expect(await written(false, (output) => messagePrinter(output, undefined)(message))).toBe(
     '2026-11-29T10:00:00.123Z\torders\t12D3KooWauthor\t"two\\nlines"\n',

@@ -4,13 +4,41 @@ import asyncio
 import json
 import sys
 
-from peergate_client import Candidate, Client, Json, PeergateError, Verdict, operations
+from peergate_client import Candidate, Client, Json, Outcome, PeergateError, Retry, Task, Verdict, operations
 
 STRANGER = "12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu"
 
 
 def judge(message: Candidate) -> Verdict:
     return "accept"
+
+
+async def work(client: Client) -> list[object]:
+    """What a worker had: one message that is retried twice and then acknowledged, and one that is dropped."""
+    await client.rest.call(operations.create_consumer("billing", {"topics": ["jobs"], "backoffMs": 0}))
+    had: asyncio.Queue[object] = asyncio.Queue()
+
+    def bill(task: Task) -> Outcome | None:
+        task.progress()
+        had.put_nowait([task.message.data, task.attempt])
+        if task.message.data == ["bad"]:
+            return "drop"
+        return {1: "retry", 2: Retry(after_ms=0), 3: None}[task.attempt]  # type: ignore[return-value]
+
+    worker = await client.work("billing", bill, concurrency=1, encoding="json")
+    await client.publish("jobs", Json(["good"]))
+    seen = [await had.get() for _ in range(3)]
+    await client.publish("jobs", Json(["bad"]))
+    seen.append(await had.get())
+    while (state := await client.rest.call(operations.get_consumer("billing")))["unacked"] > 0:
+        await asyncio.sleep(0.01)
+    seen.append([state["waiting"], state["parked"], state["workers"]])
+    await client.rest.call(operations.remove_consumer("billing"))
+    try:
+        await worker.ended()
+    except PeergateError as error:
+        seen.append(error.code)
+    return seen
 
 
 async def main() -> None:
@@ -40,6 +68,7 @@ async def main() -> None:
             await client.publish("orders", "x" * 2_000_000)
         except PeergateError as error:
             told["large"] = error.code
+        told["work"] = await work(client)
         service.stop()
         validator.stop()
         await asyncio.gather(service.ended(), validator.ended())

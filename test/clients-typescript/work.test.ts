@@ -209,3 +209,102 @@ test('a service whose connection was lost before the answer is registered on the
   second.send({ type: 'serving', id: (await second.next('serve'))['id'], service: 'capitals' })
   await serving
 })
+
+test('a worker acknowledges what it has done, retries what fails, drops what it is told to, and ends with its consumer', async () => {
+  const { client } = await gatewayAndClient()
+  const path = { name: 'billing' }
+  await client.rest.call('put', '/v1/consumers/{name}', { path, body: { topics: ['orders'], backoffMs: 0 } })
+  const had: Array<[data: unknown, attempt: number]> = []
+  const working = await client.work(
+    'billing',
+    ({ message, attempt, progress }) => {
+      had.push([message.data, attempt])
+      progress()
+      if (message.data === 'fails' && attempt === 1) throw new Error('not now')
+      if (message.data === 'bad') return 'drop'
+      return message.data === 'again' ? ([{ retryAfterMs: 0 }, 'retry'] as const)[attempt - 1] : undefined
+    },
+    { concurrency: 2 },
+  )
+  for (const data of ['good', 'fails', 'again', 'bad']) await client.publish('orders', data)
+  await expect
+    .poll(() => had.toSorted())
+    .toEqual([
+      ...[
+        ['again', 1],
+        ['again', 2],
+        ['again', 3],
+        ['bad', 1],
+        ['fails', 1],
+        ['fails', 2],
+        ['good', 1],
+      ],
+    ])
+  const state = async () => await client.rest.call('get', '/v1/consumers/{name}', { path })
+  await expect.poll(state).toMatchObject({ unacked: 0, waiting: 0, parked: 0, pending: 0, workers: 1 })
+  await client.rest.call('delete', '/v1/consumers/{name}', { path })
+  await expect(working.ended).rejects.toMatchObject({ code: 'consumer_not_found' })
+})
+
+test('a worker that stops gets no more, and one that comes back after a lost connection says nothing of what it had before', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const signals: AbortSignal[] = []
+  const done = Promise.withResolvers<void>()
+  const working = client.work('billing', async ({ signal }) => {
+    signals.push(signal)
+    if (signals.length === 1) await done.promise
+  })
+  const first = await gateway.connection()
+  first.welcome()
+  const subscribed = await first.next('subscribe')
+  const { subscription } = subscribed
+  expect(subscribed).toMatchObject({ consumer: 'billing', maxUnacked: 1 })
+  first.send({ type: 'subscribed', id: subscribed['id'] as number, cursor: 'e.0', subscription })
+  const registration = await working
+  const message = { cursor: 'e.1', id: 'a.1', kind: 'topic', from: 'a', sequence: '1', data: '', encoding: 'utf8' }
+  first.send({ type: 'message', subscription, consumer: 'billing', attempt: 1, claim: 'a.1~x', message })
+  await expect.poll(() => signals.length).toBe(1)
+  first.socket.terminate()
+  const second = await gateway.connection()
+  second.welcome()
+  const again = await second.next('subscribe')
+  expect(signals[0]?.aborted).toBe(true)
+  done.resolve()
+  second.send({ type: 'subscribed', id: again['id'] as number, cursor: 'e.0', subscription })
+  second.send({ type: 'message', subscription, consumer: 'billing', attempt: 2, claim: 'a.2~y', message: { ...message, id: 'a.2' } })
+  const ack = await second.next('ack')
+  expect(ack).toMatchObject({ claims: ['a.2~y'], verdict: 'ack' })
+  // The database was away.
+  second.send({
+    type: 'error',
+    id: ack['id'] as number,
+    code: 'store_unavailable',
+    title: '',
+    detail: '',
+    retryable: true,
+    retryAfterMs: 50,
+  })
+  expect(await second.next('ack')).toEqual(ack)
+  registration.stop()
+  expect(await second.next('unsubscribe')).toMatchObject({ subscription })
+})
+
+test('a delay of a retry that a gateway would refuse is one that it takes', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const delays = [0.6, -1, Number.POSITIVE_INFINITY, 86_400_001, Number.NaN]
+  void client.work('billing', ({ attempt }) => ({ retryAfterMs: delays[attempt - 1] ?? 0 }))
+  const connection = await gateway.connection()
+  connection.welcome()
+  const { id, subscription } = await connection.next('subscribe')
+  connection.send({ type: 'subscribed', id, cursor: 'e.0', subscription })
+  const message = { cursor: 'e.1', id: 'a.1', kind: 'topic', from: 'a', sequence: '1', data: '', encoding: 'utf8' }
+  const told: unknown[] = []
+  for (const index of delays.keys()) {
+    connection.send({ type: 'message', subscription, consumer: 'billing', attempt: index + 1, claim: `a.1~${index}`, message })
+    const { verdict, delayMs } = await connection.next('ack')
+    told.push([verdict, delayMs])
+  }
+  expect(told).toEqual([1, 0, 86_400_000, 86_400_000, undefined].map((delayMs) => ['retry', delayMs]))
+})

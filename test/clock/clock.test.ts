@@ -50,6 +50,18 @@ describe('while the clock is right', () => {
     expect(clock.steps).toBe(0)
   })
 
+  test('a time is the same after it was converted to age time and back, also while the clock goes on', async () => {
+    const clocks = createTwoClocks(startAt)
+    const monotonic = () => {
+      clocks.pass(0.3)
+      return clocks.monotonic()
+    }
+    const { boot } = machine({ clocks: { ...clocks, monotonic } })
+    const clock = await boot()
+    const times = Array.from({ length: 20 }, (_, index) => startAt + index)
+    expect(times.map((time) => clock.toWall(clock.toAge(time)))).toEqual(times)
+  })
+
   test('many small steps are a large one', async () => {
     const { clock, clocks } = await settled()
     for (let step = 0; step < 10; step++) {

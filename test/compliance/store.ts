@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 import { newMessage } from '../fixtures/messages.ts'
 import { describeAudit } from './store/audit.ts'
+import { describeConsumers } from './store/consumers.ts'
 import { describeDamage } from './store/damage.ts'
 import { describeDeletion } from './store/deletion.ts'
 import { describeDeliveries } from './store/deliveries.ts'
@@ -18,6 +19,7 @@ import { describeSessions } from './store/sessions.ts'
 import type { Spoilt } from './store/spoilt.ts'
 import { describeTokens } from './store/tokens.ts'
 import { describeTopics } from './store/topics.ts'
+import { describeWebhooks } from './store/webhooks.ts'
 
 /** A place for a store's data, which can be opened repeatedly. */
 export interface StorePlace {
@@ -89,6 +91,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     describeAudit(open, reopen)
     describeDirectMessages(open)
     describeDeliveries(open, reopen)
+    describeConsumers(open, reopen)
+    describeWebhooks(open, reopen)
     describeDamage(open, (what) => place.spoil(what))
     describeDeletion(open, reopen)
     describeForgetting(open, reopen)

@@ -41,6 +41,7 @@ describe('a bridge', () => {
     expect(engine).toMatchObject({ kind: 'both', relay: false, portMapping: true, bridgeTopics: ['>'] })
     const { custom, libp2p } = settingsOfSides(engine)
     expect([custom.kind, libp2p.kind]).toEqual(['custom', 'libp2p'])
+    expect([custom.portMapping, libp2p.portMapping]).toEqual([true, true])
     expect(custom.listen).toEqual(['/ip4/0.0.0.0/tcp/7071/ws'])
     expect(libp2p.listen).toEqual(['/ip4/0.0.0.0/tcp/7072', '/ip4/0.0.0.0/udp/7072/quic-v1'])
   })

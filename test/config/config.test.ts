@@ -28,7 +28,16 @@ test('listens by default on what the engine speaks', () => {
   expect(loadConfig(minimal).engine).toMatchObject({ kind: 'libp2p', listen: expect.arrayContaining(['/ip4/0.0.0.0/tcp/7071']) })
 })
 
-test('ports of a router are used by default with libp2p, which relays by default once it is reachable', () => {
+test('WebRTC is off by default, and with either engine on by request', () => {
+  const on = { PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478' }
+  expect(loadConfig({ LIBP2P_ENABLED: 'false' }).engine.webRtc).toBeUndefined()
+  for (const environment of [minimal, { LIBP2P_ENABLED: 'false' }]) {
+    expect(loadConfig({ ...environment, ...on }).engine.webRtc).toEqual({ stunPort: 3_478 })
+  }
+})
+
+test('ports of a router are used by default, and libp2p relays by default once it is reachable', () => {
+  expect(loadConfig({}).engine).toMatchObject({ portMapping: true, relay: true })
   expect(loadConfig(minimal).engine).toMatchObject({ portMapping: true, relay: 'when-reachable' })
   expect(loadConfig({ ...minimal, PEERGATE_PORT_MAPPING: 'false', PEERGATE_RELAY: 'false' }).engine).toMatchObject({
     portMapping: false,
@@ -51,7 +60,6 @@ describe('what does not fit the engine is an error that names the variable', () 
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/wss', PEERGATE_TLS_KEY_FILE: 'a.key' }, /^PEERGATE_TLS_CERT_FILE is not set/],
     [{ ...custom, PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_KEY_FILE is not set/],
     [{ PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_CERT_FILE .*custom engine/],
-    [{ ...custom, PEERGATE_PORT_MAPPING: 'true' }, /^PEERGATE_PORT_MAPPING is true.*custom engine.*LIBP2P_ENABLED=true/],
     [{ ...custom, PEERGATE_DHT: 'lan' }, /^PEERGATE_DHT is lan.*LIBP2P_ENABLED=true/],
     [{ PEERGATE_BOOTSTRAP: 'ws://192.0.2.7:7071' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
     [{ ...custom, ...privateNetwork }, /^PEERGATE_PRIVATE_NETWORK_KEY .*LIBP2P_ENABLED=true/],

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
 import type { ConnectedPeer } from '../../src/engine/engine.ts'
+import { noTraffic } from '../../src/engine/peer-traffic.ts'
 import { PeerNotConnected } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
@@ -23,6 +24,8 @@ const there: ConnectedPeer = {
     agent: null,
     protocols: [],
     latencyMs: null,
+    traffic: noTraffic,
+    score: null,
   },
 }
 const seen = {

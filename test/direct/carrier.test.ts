@@ -3,6 +3,7 @@ import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
 import { decodeBatch, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
 import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
+import { noTraffic } from '../../src/engine/peer-traffic.ts'
 import { PeerNotConnected, PeerUnreachable } from '../../src/errors.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
@@ -22,6 +23,8 @@ const there: ConnectedPeer = {
     agent: null,
     protocols: [],
     latencyMs: null,
+    traffic: noTraffic,
+    score: null,
   },
 }
 const seen = {

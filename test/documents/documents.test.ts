@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { glob, readFile } from 'node:fs/promises'
+import { glob, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -84,10 +84,20 @@ describe('pages', async () => {
   test('of docs are in an index', async () => {
     for (const index of ['docs', 'docs/decisions', 'docs/contributing']) {
       const text = await read(`${index}/README.md`)
-      const below = pages.filter((page) => dirname(page) === index && page !== `${index}/README.md`)
+      const folders = index === 'docs' ? [index, 'docs/guides'] : [index]
+      const below = pages.filter((page) => folders.includes(dirname(page)) && page !== `${index}/README.md`)
       expect(below.filter((page) => !text.includes(`](${page.slice(index.length + 1)})`))).toEqual([])
     }
   })
+})
+
+test('each picture is shown by a document, and smaller than 200 kB', async () => {
+  const texts = await Promise.all((await Array.fromAsync(glob('{*.md,docs/**/*.md}', { cwd: root }))).map(read))
+  const pictures = await Array.fromAsync(glob('docs/images/*', { cwd: root }))
+  expect(pictures).not.toEqual([])
+  expect(pictures.filter((picture) => !texts.some((text) => text.includes(`](${picture})`)))).toEqual([])
+  const sizes = await Promise.all(pictures.map(async (picture) => (await stat(join(root, picture))).size))
+  expect(sizes.filter((size) => size >= 200_000)).toEqual([])
 })
 
 test('the container for development has the packages that the gate installs', async () => {

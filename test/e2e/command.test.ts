@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -55,6 +57,10 @@ test('publishes and reads back text, bytes and JSON, one or many', async () => {
   expect(json.map((line): { data: string } => JSON.parse(line)).map(({ data }) => data)).toEqual(['{"a":1}', '[2]'])
   expect((await run(['history', 'm*', '-n', '3'], env)).code).toBe(1)
   expect((await run(['history', '-n', '3'], env)).stdout.trim().split('\n')).toHaveLength(3)
+  const [head = '', ...top] = (await run(['top', '--once'], env)).stdout.split('\n')
+  expect(head).toContain(`at ${gateway.url}, up`)
+  expect(top).toContainEqual(expect.stringMatching(/^per second +0 published, /))
+  expect(top).toContainEqual(expect.stringMatching(/^many +\S+ +\S+ +\S+ +1,200 /))
 })
 
 test('publishes each line as it comes, and each once while its gateway is killed and started again', async () => {
@@ -132,11 +138,20 @@ test('follows through a restart of its gateway, and runs a command for each mess
   const env = await commandsOf(before.url)
   await createRest(before.url).publish('orders', 'before')
   const { child, ended } = begin(['follow', 'orders', '--after', 'earliest', '--template', '{data}', '-n', '2'], env)
-  await once(child.stdout, 'data')
+  const top = begin(['top', '--json'], env)
+  const seen: { node?: { uptimeMs: number }; error?: { code: string } }[] = []
+  createInterface(top.child.stdout).on('line', (line) => seen.push(JSON.parse(line)))
+  await Promise.all([once(child.stdout, 'data'), once(top.child.stdout, 'data')])
   await before.end('SIGKILL')
+  // `top` asks at an interval: a gateway that is back before the next question was never missed.
+  await expect.poll(() => seen).toContainEqual(expect.objectContaining({ error: { code: 'connection_lost', message: expect.any(String) } }))
+  const lost = seen.length
   const gateway = await gatewayForTest(settings)
   await createRest(gateway.url).publish('orders', 'after')
   expect(await ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Trying again') })
+  await expect.poll(() => seen.slice(lost)).toContainEqual(expect.objectContaining({ node: expect.anything() }))
+  top.child.kill('SIGTERM')
+  expect(await top.ended).toMatchObject({ code: 0, stderr: '' })
   const state = join(directory, 'state')
   const failing = [
     'follow',
@@ -178,8 +193,33 @@ test('serves requests and judges messages by programs', async () => {
   for (const data of ['bad', 'good']) await run(['publish', 'orders', data], ofOther)
   const log = async () => (await createRest(server.url).history('topic=orders')).map(({ data }) => data)
   await expect.poll(log).toEqual(['good'])
+  const services = (await run(['services'], ofServer)).stdout.split('\n').map((line) => line.split('\t').slice(0, 7))
+  expect(services.slice(0, 2)).toEqual([
+    ['fails', '1', '0 of 1', '0', '1', '0', '1'],
+    ['shout', '1', '0 of 1', '0', '1', '1', '0'],
+  ])
+  // `grep` ends with 1, which ignores.
+  expect((await run(['validators'], ofServer)).stdout).toContain('orders\t1\t1000 ms\tignore\t0\t1\t1\t0\t0\t')
   serving.child.kill('SIGTERM')
   expect((await serving.ended).code).toBe(0)
+})
+
+test('a worker of a consumer that is told to end lets its program end, acknowledges, and takes no more', async () => {
+  const directory = await temporaryDirectory()
+  const gateway = await gatewayForTest(quietEnvironment(join(directory, 'data')))
+  const env = await commandsOf(gateway.url)
+  const rest = createRest(gateway.url)
+  await rest.call('PUT', '/v1/consumers/billing', { topics: ['orders'] })
+  for (const data of ['first', 'second']) await rest.publish('orders', data)
+  const end = join(directory, 'end')
+  const program = 'echo "$(cat) begun"; until [ -e "$0" ]; do sleep 0.05; done; echo ended'
+  const { child, ended } = begin(['consumers', 'work', 'billing', '--', 'sh', '-c', program, end], env)
+  await once(child.stdout, 'data')
+  child.kill('SIGTERM')
+  await writeFile(end, '')
+  expect(await ended).toEqual({ code: 0, stdout: 'first begun\nended\n', stderr: 'Working for billing.\n' })
+  const left = await rest.call('POST', '/v1/consumers/billing/pull', { limit: 9, waitMs: 20_000 })
+  expect(left.body['items']).toMatchObject([{ attempt: 1, message: { data: 'second' } }])
 })
 
 test('says what went wrong, and by its exit code of what kind it was', async () => {

@@ -6,9 +6,10 @@ import { quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
 import { createRandom } from '../fixtures/random.ts'
 import { createRest, type Published } from '../fixtures/rest.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { byLength } from '../fixtures/test-length.ts'
 
-/** Half of them on each engine. */
-const rounds = Math.ceil(Number(process.env['PEERGATE_TEST_CRASH_ROUNDS'] ?? 50) / 2)
+/** On each engine. */
+const rounds = byLength({ gate: 10, full: 25 })
 const engines = ['custom', 'libp2p'] as const
 const publishers = 8
 

@@ -7,12 +7,13 @@ import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures
 import { createRandom } from '../fixtures/random.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { byLength } from '../fixtures/test-length.ts'
 
 /** Direct messages between gateways that are killed, both of them, again and again. */
 
 const total = 1_000
 /** Of both together; each at a moment of a part of the sending of its own. */
-const kills = 12
+const kills = byLength({ gate: 6, full: 24 })
 
 /** A gateway that is started again after each kill, at the same addresses. */
 async function phoenix(env: Record<string, string>) {

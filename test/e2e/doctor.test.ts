@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Finding } from '../../src/model/finding.ts'
+import { type Finding, findingsSchema } from '../../src/model/finding.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
 import { gatewayProgram } from '../fixtures/gateway-program.ts'
@@ -29,6 +29,19 @@ test('finds nothing wrong with a gateway that runs, and what would stop one that
   const running = await doctor({ ...settings, PEERGATE_URL: gateway.url })
   expect(running.states).toMatchObject({ configuration: 'ok', ports: 'ok', database: 'ok', proxy: 'ok', gateway: 'ok', reachability: 'ok' })
   expect(running.code).toBe(0)
+  await fetch(gateway.url, { headers: { 'x-forwarded-for': '192.0.2.7' } })
+  const behindProxy = await doctor({ ...settings, PEERGATE_URL: gateway.url })
+  expect(behindProxy.findings.filter(({ state }) => state === 'warning')).toMatchObject([{ check: 'proxy' }])
+  const own = findingsSchema.parse(await (await fetch(`${gateway.url}/v1/node/findings`)).json())
+  expect(own.findings.map(({ check }) => check)).toEqual([
+    'configuration',
+    'clock',
+    'disk',
+    'descriptors',
+    'database',
+    'proxy',
+    'reachability',
+  ])
 
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))

@@ -6,8 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { type EngineName, type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { byLength } from '../fixtures/test-length.ts'
 
-const size = 20
+const size = byLength({ gate: 10, full: 20 })
 const cidOf = (text: string) => CID.createV1(raw.code, create(0x12, createHash('sha256').update(text).digest())).toString()
 
 async function start(engine: EngineName, bootstrap: string): Promise<GatewayProcess> {
@@ -31,7 +32,7 @@ async function foundProviders(url: string): Promise<string[] | undefined> {
 }
 
 describe.each(['custom', 'libp2p'] as const)('%s', (engine) => {
-  test('twenty gateways find each other from one address, and what any of them provides', { timeout: 240_000 }, async () => {
+  test(`${size} gateways find each other from one address, and what any of them provides`, { timeout: 240_000 }, async () => {
     const first = await start(engine, '')
     const gateways = [first]
     // Four at a time: each takes a processor for a second.
@@ -44,7 +45,7 @@ describe.each(['custom', 'libp2p'] as const)('%s', (engine) => {
       await expect.poll(() => foundPeer(`${url}/v1/dht/peers/${other?.peerId}`), { timeout: 30_000, interval: 200 }).toBe(other?.peerId)
     }
     const [provider] = gateways.slice(size / 2)
-    const cid = cidOf('what one of twenty has')
+    const cid = cidOf('what one of them has')
     const provide = async () => (await fetch(`${provider?.url}/v1/dht/providers/${cid}`, { method: 'POST' })).status
     await expect.poll(provide, { timeout: 30_000, interval: 200 }).toBe(204)
     for (const { url } of gateways) {

@@ -11,9 +11,10 @@ import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { type Annals, limits, run } from '../fixtures/misbehaving-subscribers.ts'
 import { createRandom, type Random } from '../fixtures/random.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { byLength } from '../fixtures/test-length.ts'
 
 /** How many times as many seeds as the gate has. */
-const times = Number(process.env['PEERGATE_TEST_GAP_SEEDS'] ?? 1)
+const times = byLength({ gate: 1, full: 10 })
 const upTo = (seeds: number) => Array.from({ length: seeds * times }, (_, index) => index + 1)
 
 describe.each([

@@ -8,43 +8,55 @@ import { forwardedPorts, hasMiniupnpd, lostRequests, type MiniupnpdOptions, open
 import { canRoute, createRoutedNetwork, publicAddress } from '../fixtures/routed-network.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const listen = '/ip4/0.0.0.0/tcp/7071,/ip4/0.0.0.0/udp/7071/quic-v1'
+type EngineName = 'custom' | 'libp2p'
+
+/** The end of the addresses of each engine that are dialled back here, after IP address and transport. */
+const ends: Record<EngineName, string[]> = { custom: ['/tcp/7071/ws'], libp2p: ['/tcp/7071', '/udp/7071/quic-v1'] }
 const patience = { timeout: 60_000, interval: 500 }
 
-async function start(under: string[], env: Record<string, string>): Promise<GatewayProcess> {
-  return await gatewayForTest({ ...quietEnvironment(await temporaryDirectory(), 'libp2p'), PEERGATE_LISTEN: listen, ...env }, under)
+function at(engine: EngineName, host: string): string[] {
+  return ends[engine].map((end) => `${host}${end}`)
+}
+
+async function start(engine: EngineName, under: string[], env: Record<string, string>): Promise<GatewayProcess> {
+  const listen = at(engine, '/ip4/0.0.0.0').join()
+  return await gatewayForTest({ ...quietEnvironment(await temporaryDirectory(), engine), PEERGATE_LISTEN: listen, ...env }, under)
 }
 
 async function canTest(): Promise<boolean> {
   return (await canRoute()) && (await hasMiniupnpd())
 }
 
-test.for<[string, MiniupnpdOptions]>([
-  ['PCP', { natPmp: true, loses: 0 }],
-  ['NAT-PMP', { natPmp: true, loses: 2 }],
-  ['UPnP', { upnp: true }],
-  ['UPnP, version 1', { upnp: true, isVersion1: true }],
+test.for<[EngineName, string, MiniupnpdOptions]>([
+  ['libp2p', 'PCP', { natPmp: true, loses: 0 }],
+  ['libp2p', 'NAT-PMP', { natPmp: true, loses: 2 }],
+  ['libp2p', 'UPnP', { upnp: true }],
+  ['libp2p', 'UPnP, version 1', { upnp: true, isVersion1: true }],
+  ['custom', 'PCP', { natPmp: true, loses: 0 }],
+  ['custom', 'UPnP', { upnp: true }],
 ])(
-  'a gateway behind a router that forwards ports by %s is reached from outside, and takes the ports back (needs namespaces and miniupnpd)',
+  '%s: a gateway behind a router that forwards ports by %s is reached from outside, and takes the ports back (needs namespaces and miniupnpd)',
   {
     timeout: 180_000,
   },
-  async ([, options], { skip }) => {
+  async ([engine, , options], { skip }) => {
     skip(!(await canTest()), 'network namespaces, nft and miniupnpd are needed')
     const { outside, hosts, routers } = await createRoutedNetwork(['port-restricted'])
     const [[host = [], router = []] = []] = hosts.map((each, index) => [each, routers[index] ?? []])
     await startMiniupnpd(router, options)
-    const peer = await start(outside, {})
-    const bootstrap = `/ip4/${publicAddress}/tcp/7071/p2p/${peer.peerId}`
-    const hidden = await start(host, { PEERGATE_PORT_MAPPING: 'true', PEERGATE_BOOTSTRAP: bootstrap })
+    const peer = await start(engine, outside, {})
+    const [first = ''] = at(engine, `/ip4/${publicAddress}`)
+    const bootstrap = `${first}/p2p/${peer.peerId}`
+    const hidden = await start(engine, host, { PEERGATE_PORT_MAPPING: 'true', PEERGATE_BOOTSTRAP: bootstrap })
     const node = () => getInside<NodeView>(host, `${hidden.url}/v1/node`)
-    const [tcp, quic] = ['/ip4/11.0.0.11/tcp/7071', '/ip4/11.0.0.11/udp/7071/quic-v1']
+    const external = at(engine, '/ip4/11.0.0.11')
     await expect
       .poll(async () => (await node()).multiaddrs, patience)
-      .toEqual(expect.arrayContaining([`${tcp}/p2p/${hidden.peerId}`, `${quic}/p2p/${hidden.peerId}`]))
-    expect(await forwardedPorts(router)).toEqual(['tcp 7071 -> 192.168.1.2:7071', 'udp 7071 -> 192.168.1.2:7071'])
+      .toEqual(expect.arrayContaining(external.map((address) => `${address}/p2p/${hidden.peerId}`)))
+    const forwarded = { custom: ['tcp'], libp2p: ['tcp', 'udp'] }[engine].map((transport) => `${transport} 7071 -> 192.168.1.2:7071`)
+    expect(await forwardedPorts(router)).toEqual(forwarded)
     await expect.poll(async () => (await node()).reachability, patience).toMatchObject({ state: 'direct', observed: ['11.0.0.11'] })
-    expect((await node()).reachability.confirmed).toEqual(expect.arrayContaining([{ multiaddr: tcp, peers: 1 }]))
+    expect((await node()).reachability.confirmed).toEqual(expect.arrayContaining([{ multiaddr: external[0], peers: 1 }]))
     // So the ports were forwarded by the version that is not lost.
     if (options.loses !== undefined) expect(await lostRequests(router)).toBeGreaterThan(0)
     await hidden.end('SIGTERM')
@@ -52,24 +64,35 @@ test.for<[string, MiniupnpdOptions]>([
   },
 )
 
-test('a gateway on a public IPv6 address behind a firewall that speaks PCP is reached from outside, and has its ports closed again (needs namespaces and miniupnpd)', {
-  timeout: 180_000,
-}, async ({ skip }) => {
-  skip(!(await canTest()), 'network namespaces, nft and miniupnpd are needed')
-  const { outside, hosts, routers } = await createRoutedNetwork(['port-restricted'])
-  const [[host = [], router = []] = []] = hosts.map((each, index) => [each, routers[index] ?? []])
-  await addFirewalledIpv6({ outside, router, host })
-  await startMiniupnpd(router, { natPmp: true })
-  const peer = await start(outside, { PEERGATE_LISTEN: '/ip6/::/tcp/7071' })
-  const hidden = await start(host, {
-    PEERGATE_LISTEN: '/ip6/::/tcp/7071,/ip6/::/udp/7071/quic-v1',
-    PEERGATE_PORT_MAPPING: 'true',
-    PEERGATE_BOOTSTRAP: `/ip6/${ipv6.outside}/tcp/7071/p2p/${peer.peerId}`,
-  })
-  const node = () => getInside<NodeView>(host, `${hidden.url}/v1/node`)
-  await expect.poll(() => openPorts(router), patience).toEqual([`tcp [${ipv6.host}]:7071`, `udp [${ipv6.host}]:7071`])
-  await expect.poll(async () => (await node()).reachability, patience).toMatchObject({ state: 'direct' })
-  expect((await node()).reachability.confirmed).toContainEqual({ multiaddr: `/ip6/${ipv6.host}/tcp/7071`, peers: 1 })
-  await hidden.end('SIGTERM')
-  expect(await openPorts(router)).toEqual([])
-})
+test.for<[EngineName, string, MiniupnpdOptions]>([
+  ['libp2p', 'PCP', { natPmp: true }],
+  ['custom', 'PCP', { natPmp: true }],
+  ['custom', 'UPnP', { upnp: true }],
+])(
+  '%s: a gateway on a public IPv6 address behind a firewall that speaks %s is reached from outside, and has its ports closed again (needs namespaces and miniupnpd)',
+  {
+    timeout: 180_000,
+  },
+  async ([engine, , options], { skip }) => {
+    skip(!(await canTest()), 'network namespaces, nft and miniupnpd are needed')
+    const { outside, hosts, routers } = await createRoutedNetwork(['port-restricted'])
+    const [[host = [], router = []] = []] = hosts.map((each, index) => [each, routers[index] ?? []])
+    await addFirewalledIpv6({ outside, router, host })
+    await startMiniupnpd(router, options)
+    const [listenOutside = ''] = at(engine, '/ip6/::')
+    const peer = await start(engine, outside, { PEERGATE_LISTEN: listenOutside })
+    const [first = ''] = at(engine, `/ip6/${ipv6.outside}`)
+    const hidden = await start(engine, host, {
+      PEERGATE_LISTEN: at(engine, '/ip6/::').join(),
+      PEERGATE_PORT_MAPPING: 'true',
+      PEERGATE_BOOTSTRAP: `${first}/p2p/${peer.peerId}`,
+    })
+    const node = () => getInside<NodeView>(host, `${hidden.url}/v1/node`)
+    const open = { custom: ['tcp'], libp2p: ['tcp', 'udp'] }[engine].map((transport) => `${transport} [${ipv6.host}]:7071`)
+    await expect.poll(() => openPorts(router), patience).toEqual(open)
+    await expect.poll(async () => (await node()).reachability, patience).toMatchObject({ state: 'direct' })
+    expect((await node()).reachability.confirmed).toContainEqual({ multiaddr: at(engine, `/ip6/${ipv6.host}`)[0], peers: 1 })
+    await hidden.end('SIGTERM')
+    expect(await openPorts(router)).toEqual([])
+  },
+)

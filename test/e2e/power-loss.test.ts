@@ -11,13 +11,14 @@ import { onlyWhatIsSynced, type Survives, type Tree } from '../fixtures/power-lo
 import { createRandom } from '../fixtures/random.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { byLength } from '../fixtures/test-length.ts'
 
 /**
  * The power fails: of what was written, a disk has what an fsync has promised, and by chance some of the rest. The journal of a disk
  * (fixtures/power-loss) tells what that is. A process that is killed proves less: what it wrote is still there (crash.test.ts).
  */
 
-const cuts = Number(process.env['PEERGATE_TEST_POWER_CUTS'] ?? 2)
+const cuts = byLength({ gate: 2, full: 10 })
 
 /** A gateway on a disk of its own, always at the same addresses. */
 interface House {

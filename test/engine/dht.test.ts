@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Stream } from '@libp2p/interface'
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
@@ -91,6 +92,16 @@ test.each(['lan', 'private'] as const)('peers of one peer find each other (%s)',
   await link(first, second)
   await link(third, second)
   await expect.poll(() => linked(first)).toContain(third.peerId)
+})
+
+test('the peers of two networks that become one find each other', async () => {
+  const [first, second, third, fourth] = await Promise.all([member(), member(), member(), member()])
+  await link(first, second)
+  await link(third, fourth)
+  // Each has looked for others, which kad-dht does by itself a second after the start and then after five minutes.
+  await setTimeout(1_500)
+  await link(second, third)
+  await expect.poll(() => linked(first)).toContain(fourth.peerId)
 })
 
 test('DHTs of different modes have nothing to do with each other', async () => {

@@ -1,6 +1,8 @@
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.ts'
+import { DatabaseFull } from '../../src/errors.ts'
+import { createDiagnosis } from '../../src/gateway/diagnosis/diagnosis.ts'
 import { diskFinding, judgeClock, judgeDescriptors, judgeDisk, judgeProxy } from '../../src/gateway/diagnosis/machine.ts'
 import { judgeNode } from '../../src/gateway/diagnosis/node.ts'
 import { neededPorts, portFindings } from '../../src/gateway/diagnosis/ports.ts'
@@ -37,9 +39,10 @@ test.each([
   ['in the past', { now: Date.UTC(1970, 0, 2) }, 'problem'],
   ['behind the files of the gateway', { now, newest: now + 5_001 }, 'warning'],
   ['just behind the files of the gateway', { now, newest: now + 5_000 }, 'ok'],
-  ['behind the gateway', { now, other: now + 5_001 }, 'warning'],
-  ['ahead of the gateway', { now, other: now - 5_001 }, 'warning'],
-  ['with the gateway', { now, other: now - 5_000 }, 'ok'],
+  ['behind the gateway', { now, other: { whose: 'the gateway', at: now + 5_001 } }, 'warning'],
+  ['ahead of the gateway', { now, other: { whose: 'the gateway', at: now - 5_001 } }, 'warning'],
+  ['that has stepped', { now, other: { whose: 'the database', at: now - 5_001 }, isHeld: true }, 'warning'],
+  ['with the gateway', { now, other: { whose: 'the gateway', at: now - 5_000 } }, 'ok'],
 ])('a clock %s is judged', (_, clocks, state) => {
   expect(stateOf(judgeClock(clocks))).toBe(state)
 })
@@ -59,6 +62,14 @@ test.each([
   [[], ['::/0'], 'problem'],
 ])('with the hosts %j and the proxies %j the headers of proxies are: %s', (allowedHosts, trustedProxies, state) => {
   expect(stateOf(judgeProxy({ host: '127.0.0.1', allowedHosts, trustedProxies }))).toBe(state)
+})
+
+test('a proxy that is not trusted is spoken of for an hour after its last request', () => {
+  const forwarding = { address: '192.0.2.7', at: now }
+  const settings = { host: '127.0.0.1', allowedHosts: [], trustedProxies: ['10.0.0.1'] }
+  const warning = judgeProxy(settings, forwarding, now + 3_600_000)
+  expect([stateOf(warning), warning.detail]).toEqual(['warning', expect.stringContaining('192.0.2.7')])
+  expect(stateOf(judgeProxy(settings, forwarding, now + 3_600_001))).toBe('ok')
 })
 
 test('a taken port is a problem with its variable, unless the gateway has it', async () => {
@@ -99,6 +110,27 @@ test.each([
   const reachability = { state, confirmed: [], observed: [], relays: [] }
   const networks = [{ engine: 'custom', multiaddrs: [], reachability, peers: 1 }]
   expect(judgeNode({ peerId: 'me', networks, identityConflicts: [] }).map(stateOf)).toEqual([expected])
+})
+
+const machine = { warnings: [], listeners: 1, limits: defaultLimits }
+const http = { host: '127.0.0.1', allowedHosts: [], trustedProxies: [] }
+const engine = { peerId: 'me', networks: [], conflicts: async () => [] }
+const position = async () => ({ epoch: 'memory', tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0, messages: 0 })
+const probes = { store: { position }, writes: { failure: undefined }, damaged: () => false }
+const clock = { now: () => Date.now(), isHeld: false }
+
+test('a running gateway is examined with its machine, and also while its database does not answer', async () => {
+  const settings = { ...machine, dataDir: await temporaryDirectory() }
+  const all = await createDiagnosis({ http, machine: settings }, { engine, probes, clock }).findings()
+  expect(all.map(({ check }) => check)).toEqual(['configuration', 'clock', 'disk', 'descriptors', 'database', 'proxy'])
+  const failing = { ...probes, writes: { failure: new DatabaseFull('The disk of the database is full.') } }
+  const failingToo = createDiagnosis({ http }, { engine, probes: failing, clock })
+  failingToo.sawForwarding('192.0.2.7')
+  expect((await failingToo.findings()).map((finding) => [finding.check, stateOf(finding)])).toEqual([
+    ['clock', 'ok'],
+    ['database', 'problem'],
+    ['proxy', 'warning'],
+  ])
 })
 
 test('a second node with the peer id is a problem, and those of others are none', () => {

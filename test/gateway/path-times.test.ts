@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
+import { noTraffic } from '../../src/engine/peer-traffic.ts'
 import { watchPaths } from '../../src/gateway/path-times.ts'
 import type { LinkPathName } from '../../src/model/peer.ts'
 
@@ -14,7 +15,17 @@ function watched() {
   const metrics = { becameDirect: (network: string, seconds: number) => void state.measured.push([network, seconds]) }
   watchPaths([{ kind: 'custom', listen }], { metrics, now: () => state.now })
   const peer = (peerId: string, by: LinkPathName): ConnectedPeer => ({
-    ...{ peerId, networks: ['custom'], multiaddrs: [], direction: 'inbound', agent: null, protocols: [], latencyMs: null },
+    ...{
+      peerId,
+      networks: ['custom'],
+      multiaddrs: [],
+      direction: 'inbound',
+      agent: null,
+      protocols: [],
+      latencyMs: null,
+      traffic: noTraffic,
+      score: null,
+    },
     path: { by, via: null, since: 0 },
   })
   return {

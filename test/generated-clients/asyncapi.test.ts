@@ -1,8 +1,8 @@
-import { copyFile, glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, type TestContext, test, vi } from 'vitest'
+import { makeTemporaryDirectory } from '../fixtures/make-temporary-directory.ts'
 import { npmToolsOrSkip } from '../fixtures/npm-tools.ts'
 import { canRun, runProgram } from '../fixtures/program.ts'
 import { pythonEnvironment } from '../fixtures/python-environment.ts'
@@ -16,7 +16,7 @@ vi.setConfig({ testTimeout: 300_000 })
 /** Of the generated types, which the tests share. */
 let directory: string
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
+  directory = await makeTemporaryDirectory()
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 

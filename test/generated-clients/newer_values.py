@@ -32,6 +32,8 @@ peer = {
     "agent": None,
     "protocols": [],
     "latencyMs": None,
+    "traffic": {"messagesIn": 0, "bytesIn": 0, "messagesOut": 0, "bytesOut": 0},
+    "score": None,
     "firstSeen": "2026-11-20T08:00:00+00:00",
     "lastSeen": "2026-11-23T12:34:05+00:00",
     "topics": [],

@@ -9,7 +9,9 @@ import { createEndings } from '../../src/access/endings.ts'
 import { createRates } from '../../src/access/rates.ts'
 import { createSessions } from '../../src/access/sessions.ts'
 import { createTokens } from '../../src/access/tokens.ts'
+import { agesOf } from '../../src/clock/ages.ts'
 import { createMembers } from '../../src/cluster/members.ts'
+import { createConsumers } from '../../src/consumers/consumers.ts'
 import { createDht } from '../../src/dht/dht.ts'
 import { createDeliveries } from '../../src/direct/deliveries.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
@@ -30,6 +32,7 @@ import type { QuerySubscription } from '../../src/stream/client.ts'
 import type { Codec } from '../../src/stream/codec.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTopics } from '../../src/topics/topics.ts'
+import { createWebhooks } from '../../src/webhooks/webhooks.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
@@ -69,7 +72,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
   const hub = createHub({ limits }, { log: store.log })
   const metrics = createMetrics()
-  const topics = createTopics({ limits }, { engine, store, logger: silentLog })
+  const topics = createTopics({ limits }, { engine, store, traffic: hub.traffic, logger: silentLog })
   const peers = createPeers({ limits }, { engine, store, logger: silentLog })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
@@ -83,6 +86,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
       engine,
       log: store.log,
       tail: { append: hub.append, watchRead: () => () => undefined },
+      traffic: hub.traffic,
       writes: createWriteWatch({ store, metrics, logger: silentLog }),
       metrics,
       logger: silentLog,
@@ -90,6 +94,10 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   )
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const carrier = { queued: () => undefined, watch: () => () => undefined }
+  const consumers = createConsumers(
+    { limits },
+    { store, hub, history, topics, metrics, peerId: engine.peerId, logger: silentLog, clock: agesOf(), now: Date.now },
+  )
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier })
   const accepted: AppForTest['accepted'] = []
   const stream = {
@@ -97,6 +105,9 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     refuse: () => undefined,
     accept: (socket: WebSocket, _wire: Socket, _codec: Codec, query: QuerySubscription) => void accepted.push({ socket, query }),
     acceptEvents: async () => {
+      throw new Draining('no events here')
+    },
+    acceptDurable: () => {
       throw new Draining('no events here')
     },
   }
@@ -111,30 +122,43 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     writes: { failure: undefined },
     damaged: () => store.isDamaged(),
   }
+  const endings = createEndings()
+  const gateways = createMembers({
+    store,
+    engine,
+    services: { services: [], watch: () => () => undefined },
+    validators: { registrations: new Map() },
+    onLost: () => undefined,
+    logger: silentLog,
+  })
   const components = {
     node,
+    diagnosis: { findings: async () => [], sawForwarding: () => undefined },
+    webhooks: createWebhooks(
+      { peerId: engine.peerId, allowed: [], limits },
+      {
+        ...{ store: store.webhooks, hub, history, topics, access, tokens, endings, gateways, signingKey: undefined },
+        ...{ metrics, logger: silentLog, clock: agesOf(), now: Date.now },
+      },
+    ),
     services: {
       request: async () => {
         throw new ServiceNotFound('none here')
       },
+      list: () => ({ items: [], next: null }),
     },
-    gateways: createMembers({
-      store,
-      engine,
-      services: { services: [], watch: () => () => undefined },
-      validators: { registrations: new Map() },
-      onLost: () => undefined,
-      logger: silentLog,
-    }),
+    validators: { list: () => ({ items: [], next: null }) },
+    gateways,
     peers,
     topics,
     dht,
     retention,
     history,
     publisher,
+    consumers,
     deliveries,
     access,
-    endings: createEndings(),
+    endings,
     rates: createRates({ limits }),
     ...createByteRooms({ limits }),
     tokens,

@@ -8,8 +8,8 @@ import { silentLog } from '../fixtures/log.ts'
 /** A connection as the server sees it, from any address. */
 class FakeSocket extends EventEmitter {
   isOpen = true
-  readonly remoteAddress: string
-  constructor(remoteAddress: string) {
+  readonly remoteAddress: string | undefined
+  constructor(remoteAddress: string | undefined) {
     super()
     this.remoteAddress = remoteAddress
   }
@@ -26,7 +26,7 @@ function watched(init: Partial<HttpConnectionsInit> = {}) {
   connections.watch(server as Server)
   return {
     connections,
-    come(address: string): FakeSocket {
+    come(address: string | undefined): FakeSocket {
       const socket = new FakeSocket(address)
       server.emit('connection', socket)
       return socket
@@ -53,6 +53,11 @@ describe('connections of HTTP', () => {
     const fifth = come('192.0.2.5')
     expect(places([...sockets, fifth])).toEqual([true, false, true, true, true])
     expect(connections.open).toBe(4)
+  })
+
+  it('one that was reset before it was taken up goes, and takes no place', () => {
+    const { connections, come } = watched()
+    expect([come(undefined).isOpen, connections.open]).toEqual([false, 0])
   })
 
   it('when none is idle, the new one goes', () => {
@@ -82,9 +87,31 @@ describe('connections of HTTP', () => {
     expect(probe.isOpen).toBe(true)
     expect(come('::1').isOpen).toBe(true)
     expect(probe.isOpen).toBe(false)
+    const local = watched()
+    const busy = Array.from({ length: 5 }, () => local.come('127.0.0.1'))
+    for (const socket of busy) local.ask(socket)
+    expect(places([...busy, local.come('192.0.2.1')])).toEqual([true, true, true, true, true, false])
   })
 
-  it('places are free again when connections have gone, and no address is remembered', () => {
+  it('one is idle again when all of its requests were answered, and not when it has gone before that', () => {
+    const { connections, come, ask } = watched()
+    const sockets = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4'].map(come)
+    const answers = sockets.map(ask)
+    const [first] = sockets
+    const again = first === undefined ? undefined : ask(first)
+    answers[0]?.()
+    expect(come('192.0.2.5').isOpen).toBe(false)
+    again?.()
+    const fifth = come('192.0.2.5')
+    expect(places([...sockets, fifth])).toEqual([false, true, true, true, true])
+    const answer = ask(fifth)
+    fifth.destroy()
+    answer()
+    ask(come('192.0.2.6'))
+    expect([come('192.0.2.7').isOpen, connections.open]).toEqual([false, 4])
+  })
+
+  it('places are free again when connections have gone', () => {
     const { connections, come } = watched()
     for (let count = 0; count < 100; count++) come(`192.0.2.${count}`).destroy()
     expect(connections.open).toBe(0)

@@ -1,4 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { findingExample } from '../../src/http/examples.ts'
+import { fullGrant } from '../../src/model/grant.ts'
 import { memoryGateway } from '../fixtures/gateway-pair.ts'
 import { createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
@@ -12,6 +14,28 @@ test('GET /v1/node shows peer ids that two nodes answer with, and none where all
   expect((await call('GET', '/v1/node')).body.identityConflicts).toEqual([
     { peerId: engine.peerId, multiaddrs, toldBy: null, lastSeen: '1970-01-01T00:00:00.000Z' },
   ])
+})
+
+test('GET /v1/node/findings examines the gateway, for those who administer it', async () => {
+  const { call } = await appForTest({
+    components: { diagnosis: { findings: async () => [findingExample], sawForwarding: () => undefined } },
+  })
+  expect((await call('GET', '/v1/node/findings')).body).toEqual({ findings: [findingExample] })
+  const reader = { ...fullGrant('reader'), actions: new Set(['read'] as const) }
+  const admit = async () => reader
+  const forReader = await appForTest({ components: { access: { admit, admitSession: admit } } })
+  expect((await forReader.call('GET', '/v1/node/findings')).status).toBe(403)
+})
+
+test('requests that a proxy has forwarded are told, unless the proxy is a trusted one', async () => {
+  const seen: string[] = []
+  const diagnosis = { findings: async () => [], sawForwarding: (address: string) => void seen.push(address) }
+  for (const trustedProxies of [[], ['127.0.0.1']]) {
+    const { call } = await appForTest({ trustedProxies, components: { diagnosis } })
+    await call('GET', '/healthz')
+    await call('GET', '/healthz', { headers: { 'x-forwarded-for': '192.0.2.7' } })
+  }
+  expect(seen).toEqual(['127.0.0.1'])
 })
 
 test('GET /v1/node tells what the gateway can do: by its engine, and by its configuration', async () => {

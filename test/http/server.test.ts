@@ -24,6 +24,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
     { host: '127.0.0.1', port, allowedHosts: [], allowedOrigins: [], trustedProxies: [], limits: defaultLimits },
     {
       node: absent,
+      diagnosis: { findings: absent, sawForwarding: () => undefined },
       gateways: { list: absent },
       access: { admit: async () => fullGrant('test'), admitSession: absent },
       endings: createEndings(),
@@ -36,11 +37,20 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent, delete: absent },
-      history: { page: absent, get: absent, locate: absent },
+      history: { page: absent, get: absent, locate: absent, resolve: absent },
       publisher: { check: () => undefined, enqueue: publish },
+      consumers: {
+        ...{ epoch: '', create: absent, list: absent, get: absent, state: absent, configure: absent, remove: absent, pull: absent },
+        ...{ settle: absent, parked: absent, replay: absent },
+      },
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
-      services: { request: absent },
-      stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
+      services: { request: absent, list: () => ({ items: [], next: null }) },
+      validators: { list: () => ({ items: [], next: null }) },
+      stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent, acceptDurable: absent },
+      webhooks: {
+        ...{ create: absent, list: absent, get: absent, change: absent },
+        ...{ remove: absent, rotate: absent, test: absent, attempts: absent },
+      },
       probes: {
         started: () => true,
         draining: () => false,

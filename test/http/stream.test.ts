@@ -69,6 +69,7 @@ test('loses no frame that is sent right behind the upgrade', async () => {
         admit: () => undefined,
         refuse: () => undefined,
         acceptEvents: async () => undefined,
+        acceptDurable: () => undefined,
         accept: (socket) => socket.on('message', (frame) => frames.push(frame.toString())),
       },
     },
@@ -110,6 +111,7 @@ test('refuses before the upgrade when the stream admits no more', async () => {
         },
         accept: () => undefined,
         acceptEvents: async () => undefined,
+        acceptDurable: () => undefined,
       },
     },
   })
@@ -153,7 +155,13 @@ test('a stream that fails as it is opened is closed with 1011, whatever its clie
   const fails = () => {
     throw new Error('the stream can not take it')
   }
-  const stream = { admit: () => undefined, accept: fails, refuse: fails, acceptEvents: async () => undefined }
+  const stream = {
+    admit: () => undefined,
+    accept: fails,
+    refuse: fails,
+    acceptEvents: async () => undefined,
+    acceptDurable: () => undefined,
+  }
   const gateway = await appForTest({ components: { stream } })
   const socket = connect(portOf(gateway), '127.0.0.1')
   const received: Buffer[] = []

@@ -15,6 +15,7 @@ test('joins a topic once, says whether it is new, and shows it', async () => {
     earliest: null,
     latest: null,
     retention: byDefault,
+    traffic: { stored: 0, delivered: 0, sent: 0 },
     subscribers: 0,
     networks: [{ engine: 'memory', subscribers: 0, bridged: false }],
     gateway: expect.any(String),
@@ -41,7 +42,7 @@ test('counts what is stored of a topic and who else is there', async () => {
   const first = await publish('orders', 'one')
   const last = await publish('orders', 'three')
   const { body } = await call('GET', '/v1/topics/orders')
-  expect(body).toMatchObject({ messages: 2, bytes: 8, latest: last.cursor, subscribers: 1 })
+  expect(body).toMatchObject({ messages: 2, bytes: 8, latest: last.cursor, subscribers: 1, traffic: { stored: 2, delivered: 0, sent: 2 } })
   const after = await call('GET', `/v1/topics/orders/messages?after=${body.earliest}`)
   expect(after.body.items[0].id).toBe(first.id)
 })

@@ -45,6 +45,7 @@ export interface PeerSettings {
   readonly privateNetworkKey?: string
   readonly mdns?: boolean
   readonly dht?: boolean
+  readonly punch?: boolean
 }
 
 /** A peer that is driven by the protocol of `peers/README.md`. */
@@ -57,6 +58,8 @@ export interface DrivenPeer extends ForeignPeer {
   readonly asked: readonly { readonly from: string; readonly body: Buffer }[]
   /** Reserves a place at a relay. @returns under which addresses it is then reached, and what a link over them may take, 0 for no limit */
   reserve(multiaddr: string): Promise<{ multiaddrs: string[]; seconds: number; bytes: number }>
+  /** Of each of its connections to a peer, whether it goes through a relay. */
+  relayed(peerId: string): Promise<boolean[]>
   ask(peerId: string, protocol: string, body: Uint8Array): Promise<Buffer>
   /** Has it answer each request of the protocol with the same body. */
   answer(protocol: string, body: Uint8Array): Promise<void>
@@ -76,9 +79,13 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** Starts one and waits until it listens. It ends with the test. @throws Error with what it printed, when it ends before */
-export async function startPeer(kind: PeerKind, settings: PeerSettings): Promise<DrivenPeer> {
-  const [command = '', ...args] = commandOf(kind)
+/**
+ * Starts one and waits until it listens. It ends with the test.
+ * @param under a command that runs the peer's command, such as in a network namespace
+ * @throws Error with what it printed, when it ends before
+ */
+export async function startPeer(kind: PeerKind, settings: PeerSettings, under: readonly string[] = []): Promise<DrivenPeer> {
+  const [command = '', ...args] = [...under, ...commandOf(kind)]
   const child = spawn(command, [...args, JSON.stringify(settings)], { stdio: ['pipe', 'pipe', 'pipe'] })
   const heard: HeardMessage[] = []
   const asked: { from: string; body: Buffer }[] = []
@@ -144,6 +151,7 @@ export async function startPeer(kind: PeerKind, settings: PeerSettings): Promise
     refused: () => call('refused'),
     end,
     reserve: (multiaddr) => call('reserve', { multiaddr }),
+    relayed: (peerId) => call('relayed', { peerId }),
     ask: async (peerId, protocol, body) => Buffer.from(await call<string>('ask', { peerId, protocol, body: base64(body) }), 'base64'),
     answer: (protocol, body) => call('answer', { protocol, body: base64(body) }),
     provide: (cid) => call('provide', { cid }),

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { keepOutput } from '../fixtures/recent-output.ts'
 import { runCommand } from '../fixtures/run-command.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { commandOf, endOf, type ForeignPeer, type HeardMessage, untilHolds } from './foreign-peer.ts'
 
 export interface KuboSettings {
@@ -16,6 +15,8 @@ export interface KuboSettings {
   readonly repository?: string
   /** 64 hexadecimal digits: the key of a private network. */
   readonly privateNetworkKey?: string
+  /** URL of the one that it asks by the Delegated Routing API, in place of a DHT. */
+  readonly router?: string
 }
 
 /** Kubo's daemon, which is driven by its RPC (https://docs.ipfs.tech/reference/kubo/rpc/). */
@@ -23,6 +24,8 @@ export interface Kubo extends ForeignPeer {
   /** Stores a block, and tells the DHT that it has it. @returns its CID */
   provide(content: Uint8Array): Promise<string>
   findProviders(cid: string): Promise<string[]>
+  /** @returns the addresses of a peer, without its id */
+  findPeer(peerId: string): Promise<string[]>
   /** Publishes a path under its own name, /ipns/<peer id>. */
   publishName(path: string): Promise<void>
   /** @returns the path that is published under the name of a peer */
@@ -30,8 +33,8 @@ export interface Kubo extends ForeignPeer {
 }
 
 /** Starts one that knows nobody, and waits until it is ready. It ends with the test. @throws Error when it does not start */
-export async function startKubo({ listen, repository, privateNetworkKey }: KuboSettings): Promise<Kubo> {
-  const home = repository ?? (await temporaryRepository())
+export async function startKubo({ listen, repository, privateNetworkKey, router }: KuboSettings): Promise<Kubo> {
+  const home = repository ?? (await temporaryDirectory())
   const [ipfs = ''] = commandOf('kubo')
   const env = {
     ...process.env,
@@ -45,7 +48,7 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
   )
   // The profile knows no bootstrap peers and asks nobody else.
   if (isNew) await runCommand(ipfs, ['init', '--profile=test'], { env: { IPFS_PATH: home } })
-  await configure(join(home, 'config'), listen, privateNetworkKey !== undefined)
+  await configure(join(home, 'config'), { listen, isPrivate: privateNetworkKey !== undefined, router })
   if (privateNetworkKey !== undefined) await writeFile(join(home, 'swarm.key'), `/key/swarm/psk/1.0.0/\n/base16/\n${privateNetworkKey}\n`)
 
   const child = spawn(ipfs, ['daemon'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -76,6 +79,18 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
 
   async function ask<Answer>(path: string, body?: FormData): Promise<Answer> {
     return (await (await call(path, body)).json()) as Answer
+  }
+
+  /** What the events of one type in a search have found. */
+  async function search(path: string, type: number): Promise<FoundByKubo[]> {
+    const events = await (await call(path)).text()
+    return events
+      .split('\n')
+      .filter((line) => line !== '')
+      .flatMap((line) => {
+        const { Type, Responses }: { Type: number; Responses: FoundByKubo[] | null } = JSON.parse(line)
+        return Type === type ? (Responses ?? []) : []
+      })
   }
 
   /** Of two messages that it is given at the same time it ignores the one with the lower number, for its own validator. */
@@ -131,14 +146,12 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
       return Key
     },
     async findProviders(cid) {
-      const events = await (await call(`routing/findprovs?arg=${cid}&num-providers=1`)).text()
-      return events
-        .split('\n')
-        .filter((line) => line !== '')
-        .flatMap((line): string[] => {
-          const { Type, Responses }: { Type: number; Responses: { ID: string }[] | null } = JSON.parse(line)
-          return Type === foundProvider ? (Responses ?? []).map(({ ID }) => ID) : []
-        })
+      const found = await search(`routing/findprovs?arg=${cid}&num-providers=1`, foundProvider)
+      return found.map(({ ID }) => ID)
+    },
+    async findPeer(other) {
+      const found = await search(`routing/findpeer?arg=${other}`, foundPeer)
+      return found.flatMap(({ Addrs }) => Addrs)
     },
     async publishName(path) {
       // It would look for what is there otherwise.
@@ -150,28 +163,35 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
   }
 }
 
-/** The type of an event of a search in which somebody says who has it. */
-const foundProvider = 4
-
-/**
- * A folder of its own for the running test, in memory: Kubo writes the number of every message to its disk, and how long that takes on a busy
- * machine is not what most tests are about.
- */
-export async function temporaryRepository(): Promise<string> {
-  const directory = await mkdtemp(join(existsSync(inMemory) ? inMemory : tmpdir(), 'peergate-test-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
-  return directory
+interface FoundByKubo {
+  ID: string
+  Addrs: string[]
 }
 
-const inMemory = '/dev/shm'
+/** Types of events of a search: a peer is found, and somebody says who has the content. */
+const foundPeer = 2
+const foundProvider = 4
 
-async function configure(path: string, listen: readonly string[], isPrivate: boolean): Promise<void> {
+async function configure(
+  path: string,
+  settings: { listen: readonly string[]; isPrivate: boolean; router?: string | undefined },
+): Promise<void> {
   const config = JSON.parse(await readFile(path, 'utf8'))
-  config.Addresses.Swarm = listen
-  config.Routing.Type = 'dht'
+  config.Addresses.Swarm = settings.listen
+  config.Routing = settings.router === undefined ? { Type: 'dht' } : routingBy(settings.router)
   config.Pubsub.Enabled = true
-  if (isPrivate) config.Swarm.Transports.Network = { QUIC: false, WebTransport: false, WebRTCDirect: false }
+  if (settings.isPrivate) config.Swarm.Transports.Network = { QUIC: false, WebTransport: false, WebRTCDirect: false }
   await writeFile(path, JSON.stringify(config))
+}
+
+/** It asks the router for everything. */
+function routingBy(router: string) {
+  const methods = ['provide', 'find-providers', 'find-peers', 'get-ipns', 'put-ipns']
+  return {
+    Type: 'custom',
+    Routers: { gateway: { Type: 'http', Parameters: { Endpoint: router } } },
+    Methods: Object.fromEntries(methods.map((method) => [method, { RouterName: 'gateway' }])),
+  }
 }
 
 function file(bytes: Uint8Array): FormData {

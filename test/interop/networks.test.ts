@@ -56,6 +56,21 @@ cell({ kinds: ['kubo'], name: 'content in the DHT of the local network', alone: 
   return 'provided and found each way'
 })
 
+cell({ kinds: ['kubo'], name: 'the Delegated Routing API in place of a DHT', alone: true }, async () => {
+  const [gateway, provider] = await Promise.all([startGatewaySide(inDht), startGatewaySide(inDht)])
+  await dialFrom(gateway, provider.process.multiaddrs[0] ?? '')
+  const cid = await randomCid()
+  await provideAt(provider, cid)
+  const [peer, reader] = await Promise.all([1, 2].map(() => startKubo({ listen, router: gateway.process.url })))
+  if (peer === undefined || reader === undefined) throw new Error('two of them were started')
+  expect(await peer.findProviders(cid)).toEqual([provider.process.peerId])
+  expect((await peer.findPeer(provider.process.peerId)).length).toBeGreaterThan(0)
+  const path = `/ipfs/${cid}`
+  await peer.publishName(path)
+  expect(await reader.resolveName(peer.peerId)).toBe(path)
+  return 'found a provider and a peer; a name published by one and resolved by another'
+})
+
 cell({ kinds: ['kubo'], name: 'names of IPNS', alone: true }, async () => {
   const [gateway, peer] = await Promise.all([startGatewaySide(inDht), startKubo({ listen })])
   await dialFrom(gateway, peer.multiaddrs[0] ?? '')

@@ -6,7 +6,7 @@ import { cell } from './cell.ts'
 import { heard, joinBoth, knowEachOther, numbered, type Pair, paced, pacedBothWays, untilMissing } from './exchange.ts'
 import { type ForeignPeer, startPeer } from './foreign-peer.ts'
 import { follow, type GatewaySide, post, restartGatewaySide, startGatewaySide, untilSubscribed } from './gateway-side.ts'
-import { startKubo, temporaryRepository } from './kubo.ts'
+import { startKubo } from './kubo.ts'
 
 const topic = 'orders'
 const texts = numbered('through it', 600)
@@ -21,7 +21,7 @@ type StartAgain = () => Promise<ForeignPeer>
 async function sameOne(kind: PeerKind): Promise<StartAgain> {
   const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`]
   if (kind === 'kubo') {
-    const repository = await temporaryRepository()
+    const repository = await temporaryDirectory()
     return () => startKubo({ listen, repository })
   }
   const keyFile = join(await temporaryDirectory(), 'key')

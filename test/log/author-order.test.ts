@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
+import { createAnnouncers } from '../../src/log/announcers.ts'
 import { createAuthorOrder } from '../../src/log/author-order.ts'
 import { firstDrawn, type SignedMessage, sequenceBytes } from '../../src/model/signed-message.ts'
 
@@ -81,6 +82,20 @@ test('orderWaitMs: a message that nobody sends after all delays each later one f
   come('a.5')
   await pass(0)
   expect(gone).toEqual(['a.2', 'a.3', 'a.4', 'a.5'])
+})
+
+test('a message that its peer names once more is waited for as long again, others are not', async () => {
+  const { order, gone, come, pass } = createOrder()
+  order.expect(['a.1', 'b.1', 'c.1'], 'peer')
+  await pass(2 * orderWaitMs - 100)
+  order.expect(['a.1'], 'peer')
+  await pass(200)
+  come('a.2', 'b.2')
+  await pass(0)
+  expect(gone).toEqual(['b.2'])
+  order.settled(['a.1'])
+  await pass(0)
+  expect(gone).toEqual(['b.2', 'a.2'])
 })
 
 test('an announced message that the log has delays none', async () => {
@@ -212,6 +227,49 @@ test('a peer that let others wait in vain five times within ten minutes delays n
   come('b.6')
   await pass(0)
   expect(gone.slice(7)).toEqual([])
+})
+
+test('a time that others waited in vain does not count once all has come that they waited for', async () => {
+  const { order, gone, come, pass } = createOrder()
+  for (let number = 1; number < 20; number += 2) {
+    order.expect([`a.${number}`], 'slow')
+    come(`a.${number + 1}`)
+    if (number % 4 === 1) order.missed([`a.${number}`], 'slow')
+    await pass(orderWaitMs + 10)
+    order.settled([`a.${number}`])
+  }
+  expect(gone).toHaveLength(10)
+  order.expect(['a.21'], 'slow')
+  come('a.22')
+  await pass(0)
+  expect(gone).toHaveLength(10)
+  // One of two has come.
+  for (let number = 1; number < 10; number += 2) {
+    const ids = [`b.${number}`, `c.${number}`]
+    order.expect(ids, 'liar')
+    come(`b.${number + 1}`, `c.${number + 1}`)
+    order.missed(ids, 'liar')
+    order.settled([`b.${number}`])
+    await pass(1_000)
+  }
+  const before = gone.length
+  order.expect(['b.11'], 'liar')
+  come('b.12')
+  await pass(0)
+  expect(gone.slice(before)).toEqual(['b.12'])
+})
+
+test('2,000 messages that were waited for in vain are remembered: others that come make up for nothing', async () => {
+  const announcers = createAnnouncers()
+  for (const peer of ['one', 'other'])
+    for (const author of ['a', 'b', 'c', 'd', 'e']) {
+      announcers.failed(peer, [`${author}.${peer}`])
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+  announcers.failed('many', named('f', 1_995))
+  expect(['one', 'other'].map(announcers.trusts)).toEqual([false, false])
+  announcers.came(['e.one', 'e.other'])
+  expect(['one', 'other'].map(announcers.trusts)).toEqual([false, true])
 })
 
 test('what nobody waited for, and what came in time, counts against no peer; many of one moment count once', async () => {

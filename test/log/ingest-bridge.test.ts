@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Inbound, NetworkKind } from '../../src/engine/engine.ts'
 import { createReachCounter } from '../../src/engine/reach/reach-counts.ts'
@@ -68,6 +69,18 @@ test('a message that both networks bring at once is forwarded by each of them, a
   expect([custom.sent, libp2p.sent]).toEqual([['after it'], ['after it']])
 })
 
+test('a message that a page has brought is handed to the other network once, also when its network sends it as well', async () => {
+  const { hear, stored, ingest, custom, libp2p } = await bridgeRoad()
+  const { sign } = await author()
+  const message = sign('one')
+  const past = { message, firstSeenAt: Date.now() }
+  expect(await ingest.takePast([past], ['custom'])).toMatchObject({ stored: 1 })
+  await expect.poll(() => libp2p.sent).toEqual(['one'])
+  expect(await hear(message, 'custom')).toBe('accept')
+  await nextTurn()
+  expect([await stored(), custom.sent, libp2p.sent]).toEqual([['one'], [], ['one']])
+})
+
 test('a message that another gateway of the database has just stored is handed to the other network', async () => {
   const disk = createMemoryDisk()
   const { hear, custom, libp2p } = await bridgeRoad({ disk })
@@ -107,7 +120,7 @@ test('messages of a batch that seemed to fail go to the other network when they 
   expect(await stored()).toEqual(['uncertain'])
   expect(libp2p.sent).toEqual([])
   const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 10 })
-  await reads.tell(messages)
+  reads.tell(messages)
   await expect.poll(() => libp2p.sent).toEqual(['uncertain'])
 })
 

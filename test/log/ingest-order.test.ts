@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { SignedMessage } from '../../src/model/signed-message.ts'
+import { messageId, type SignedMessage } from '../../src/model/signed-message.ts'
 import { author, hearing } from './road-for-test.ts'
 
 const patient = { orderWaitMs: 60_000, validateTimeoutMs: 120_000 }
@@ -108,4 +108,158 @@ test('at the end a message that is being judged is stored', async () => {
   await stopped
   expect(await waiting).toBe('accept')
   expect(await road.stored()).toEqual(['last'])
+})
+
+function isLetIn({ ingest }: Awaited<ReturnType<typeof hearing>>, ids: Set<string>): boolean {
+  using here = ingest.letIn(ids)
+  return here.messages.size > 0
+}
+
+/** A validator that notes what it is asked, and takes its time. */
+function counting() {
+  const judged: string[] = []
+  const judges = {
+    async judge({ data }: SignedMessage) {
+      judged.push(Buffer.from(data).toString())
+      await nextTurn()
+      return { verdict: 'accept', given: true } as const
+    },
+  }
+  return { judged, judges }
+}
+
+test('a held message that a page brings as well is judged once, costs its author once, and is handed on', async () => {
+  const { judged, judges } = counting()
+  const road = await hearing({ judges, limits: { ...patient, maxAuthorBytesPerHour: 20 } })
+  const { sign } = await author()
+  const [first, second, third, fourth] = [sign('012345'), sign('6789ab'), sign('cdefgh'), sign('ijk')]
+  const hold = road.ingest.order.holdLive()
+  const waiting = road.hear(second)
+  const ids = new Set([first, second].map(({ from, sequence }) => messageId(from, sequence)))
+  await expect.poll(() => isLetIn(road, ids)).toBe(true)
+  {
+    using here = road.ingest.letIn(ids)
+    expect([...here.messages.values()]).toEqual([second])
+    expect(await road.ingest.takePast([past(first), past(second)])).toEqual({ stored: 2, known: 0, refused: 0 })
+  }
+  hold[Symbol.dispose]()
+  expect(await waiting).toBe('accept')
+  expect(isLetIn(road, ids)).toBe(false)
+  expect(judged).toEqual(['6789ab', '012345'])
+  // Twelve of its twenty bytes are taken.
+  expect([await road.hear(third), await road.hear(fourth)]).toEqual(['accept', 'ignore'])
+  expect(await road.stored()).toEqual(['012345', '6789ab', 'cdefgh'])
+})
+
+test('a held message that is let go while a page with it is fetched is judged once', async () => {
+  const { judged, judges } = counting()
+  const road = await hearing({ judges, limits: { ...patient, maxAuthorBytesPerHour: 10 } })
+  const { sign } = await author()
+  const [message, next] = [sign('0123456789'), sign('x')]
+  const hold = road.ingest.order.holdLive()
+  const waiting = road.hear(message)
+  const ids = new Set([messageId(message.from, message.sequence)])
+  await expect.poll(() => isLetIn(road, ids)).toBe(true)
+  {
+    using here = road.ingest.letIn(ids)
+    hold[Symbol.dispose]()
+    expect(await waiting).toBe('accept')
+    expect(here.messages.size).toBe(1)
+    expect(await road.ingest.takePast([past(message)])).toEqual({ stored: 0, known: 1, refused: 0 })
+  }
+  expect(await road.hear(next)).toBe('ignore')
+  expect([judged, await road.stored()]).toEqual([['0123456789'], ['0123456789']])
+})
+
+test('a message that two peers have kept is judged once, and costs its author nothing when it is known', async () => {
+  const { judged, judges } = counting()
+  const road = await hearing({ judges, limits: { maxAuthorBytesPerHour: 14 } })
+  const { sign } = await author()
+  const [message, next] = [sign('0123456'), sign('789abcd')]
+  const outcomes = await Promise.all([road.ingest.takePast([past(message)]), road.ingest.takePast([past(message)])])
+  expect(outcomes.map((outcome) => outcome?.stored).toSorted()).toEqual([0, 1])
+  expect(judged).toEqual(['0123456'])
+  expect(isLetIn(road, new Set([messageId(message.from, message.sequence)]))).toBe(false)
+  expect(await road.ingest.takePast([past(message)])).toEqual({ stored: 0, known: 1, refused: 0 })
+  expect([await road.hear(next), await road.hear(sign('x'))]).toEqual(['accept', 'ignore'])
+})
+
+test('a message that is refused while copies of it come is judged once, and another under its id by itself', async () => {
+  const judged: string[] = []
+  const judges = {
+    async judge({ data }: SignedMessage) {
+      judged.push(Buffer.from(data).toString())
+      await nextTurn()
+      return { verdict: 'reject', given: false } as const
+    },
+  }
+  const road = await hearing({ judges, limits: { maxAuthorBytesPerHour: 10 } })
+  const { sign } = await author()
+  const message = sign('0123456789')
+  const copies = [road.hear(message), road.ingest.takePast([past(message)])]
+  expect(await Promise.all(copies)).toEqual(['reject', { stored: 0, known: 0, refused: 1 }])
+  const other = { ...message, data: Buffer.from('other'), signature: Buffer.alloc(64) }
+  expect(await Promise.all([road.hear(message), road.hear(other)])).toEqual(['reject', 'ignore'])
+  expect(judged).toEqual(['0123456789', '0123456789'])
+})
+
+/** A road whose first append waits, so that what comes meanwhile is appended together. */
+async function gathering() {
+  const [begun, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const road = await hearing({
+    wrapLog: (log) => ({
+      ...log,
+      async append(...batch) {
+        begun.resolve()
+        await open.promise
+        return await log.append(...batch)
+      },
+    }),
+  })
+  const first = road.hear((await author()).sign('at first'))
+  await begun.promise
+  return {
+    ...road,
+    async append() {
+      open.resolve()
+      await first
+    },
+  }
+}
+
+test('messages that are appended together come in the order of each author, and each has its own outcome', async () => {
+  const road = await gathering()
+  const [one, other] = [await author(), await author()]
+  const [a1, a2, a3, a4] = [one.sign('a1'), one.sign('a2'), one.sign('a3'), one.sign('a4')]
+  const b1 = other.sign('b1')
+  const heard = [road.hear(a4), road.hear(b1)]
+  const fetched = road.ingest.takePast([past(a2), past(a3), past(b1)])
+  await nextTurn()
+  heard.push(road.hear(a1), road.hear(b1))
+  await nextTurn()
+  await road.append()
+  expect(await Promise.all(heard)).toEqual(['accept', 'accept', 'accept', 'accept'])
+  expect(await fetched).toEqual({ stored: 2, known: 1, refused: 0 })
+  expect(await road.stored()).toEqual(['at first', 'a1', 'b1', 'a2', 'a3', 'a4'])
+  // What was live is not forwarded again, what was fetched is.
+  expect(await Promise.all([a1, a2, a3, a4].map(road.hear))).toEqual(['ignore', 'accept', 'accept', 'ignore'])
+})
+
+test('own messages that are appended together with others keep their places, as their keys name them', async () => {
+  const road = await gathering()
+  const { sign } = await author()
+  const [first, second] = [sign('first'), sign('second')]
+  const heard = [road.hear(second)]
+  await nextTurn()
+  const { published } = road.ingest.publish([{ topic: 'orders', data: Buffer.from('own') }], {
+    client: 'someone',
+    key: { key: 'key', fingerprint: Buffer.from('one') },
+  })
+  heard.push(road.hear(first))
+  await nextTurn()
+  await road.append()
+  expect(await Promise.all(heard)).toEqual(['accept', 'accept'])
+  const [item] = await published
+  expect(await road.stored()).toEqual(['at first', 'first', 'own', 'second'])
+  expect(String(Buffer.from((await road.store.log.get(item?.id ?? ''))?.data ?? []))).toBe('own')
 })

@@ -167,11 +167,11 @@ describe('a message of the network', () => {
       },
     }
     const disk = createMemoryDisk()
-    const road = await hearing({ judges, disk, limits: { maxAuthorBytesPerHour: 'refused'.length + 'late'.length } })
+    const road = await hearing({ judges, disk, limits: { maxAuthorBytesPerHour: 2 * 'refused'.length + 'late'.length } })
     const { sign } = await author()
     const [refused, late] = [sign('refused'), sign('late')]
-    for (let count = 0; count < 2; count++) for (const each of [refused, late]) expect(await road.hear(each)).toBe('ignore')
-    expect(asked).toEqual(['refused', 'late', 'late'])
+    for (let count = 0; count < 3; count++) for (const each of [refused, late]) expect(await road.hear(each)).toBe('ignore')
+    expect(asked).toEqual(['refused', 'late', 'late', 'late'])
     await road.ingest.stop()
     expect([...disk.seen.keys()]).toEqual([messageId(refused.from, refused.sequence)])
   })

@@ -43,7 +43,7 @@ export async function createRoad(setup: Setup = {}) {
   const log = setup.wrapLog?.(store.log) ?? store.log
   const limits = { ...defaultLimits, ...setup.limits }
   const hub = createHub({ limits }, { log })
-  const topics = createTopics({ limits }, { engine, store, logger: silentLog })
+  const topics = createTopics({ limits }, { engine, store, traffic: hub.traffic, logger: silentLog })
   const metrics = createMetrics()
   const reads = createWatchers<[messages: StoredMessage[]]>()
   const ingest = createIngest(
@@ -52,6 +52,7 @@ export async function createRoad(setup: Setup = {}) {
       engine,
       log,
       tail: { append: hub.append, watchRead: reads.watch },
+      traffic: hub.traffic,
       writes: createWriteWatch({ store, metrics, logger: silentLog }),
       metrics,
       logger: silentLog,
@@ -147,7 +148,7 @@ export async function hearing(setup: Setup = {}) {
     ...road,
     /** The neighbours of the engine announce messages. */
     announce(...messages: SignedMessage[]) {
-      void notices.tell({ type: 'message:announced', peerId: 'peer', ids: messages.map(({ from, sequence }) => messageId(from, sequence)) })
+      notices.tell({ type: 'message:announced', peerId: 'peer', ids: messages.map(({ from, sequence }) => messageId(from, sequence)) })
     },
     /** Whether the engine is to read more of the author. */
     hasRoom: (peerId: string) => inbound?.room?.(peerId) === undefined,

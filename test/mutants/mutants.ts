@@ -2,11 +2,15 @@ import { access } from './lists/access.ts'
 import { bridge } from './lists/bridge.ts'
 import { bridgedRequests } from './lists/bridged-requests.ts'
 import { catchUp } from './lists/catch-up.ts'
+import { clientBytes } from './lists/client-bytes.ts'
 import { clientTypescript } from './lists/client-typescript.ts'
 import { clock } from './lists/clock.ts'
+import { consumers } from './lists/consumers.ts'
 import { customEngine } from './lists/custom-engine.ts'
+import { delegatedRouting } from './lists/delegated-routing.ts'
 import { direct } from './lists/direct.ts'
 import { disks } from './lists/disks.ts'
+import { durableStreams } from './lists/durable-streams.ts'
 import { engines } from './lists/engines.ts'
 import { gateways } from './lists/gateways.ts'
 import { gossip } from './lists/gossip.ts'
@@ -26,6 +30,7 @@ import { stores } from './lists/stores.ts'
 import { streamContract } from './lists/stream-contract.ts'
 import { streams } from './lists/streams.ts'
 import { topicsAndPeers } from './lists/topics-and-peers.ts'
+import { webhooks } from './lists/webhooks.ts'
 import { webRtc } from './lists/webrtc.ts'
 import type { Mutant } from './patch.ts'
 
@@ -39,6 +44,7 @@ export const mutants: Mutant[] = [
   ...topicsAndPeers,
   ...streams,
   ...stores,
+  ...consumers,
   ...direct,
   ...catchUp,
   ...gateways,
@@ -55,9 +61,13 @@ export const mutants: Mutant[] = [
   ...peerShares,
   ...reading,
   ...streamContract,
+  ...durableStreams,
+  ...delegatedRouting,
   ...bridgedRequests,
+  ...webhooks,
   ...webRtc,
   ...portMapping,
   ...relays,
   ...clientTypescript,
+  ...clientBytes,
 ]

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ConnectedPeer } from '../../src/engine/engine.ts'
+import { noTraffic } from '../../src/engine/peer-traffic.ts'
 import { redialKnownPeers } from '../../src/peers/known-peers.ts'
 import type { PeerRecord } from '../../src/store/peer-store.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -35,6 +36,8 @@ async function redial(answersFrom: Record<string, number>, { stopAfter = Number.
               agent: null,
               protocols: [],
               latencyMs: null,
+              traffic: noTraffic,
+              score: null,
               isThere: true,
             },
           }

@@ -22,6 +22,7 @@ test('a service is told the author of a request through a bridge; in its queue a
       peers: { dialPeer: () => Promise.reject(new Error('nobody is dialled')) },
       registry: {
         services: ['echo'],
+        provided: [],
         async ask({ from, data }, { asker }) {
           asked.push({ from, asker })
           return data

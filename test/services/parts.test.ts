@@ -27,6 +27,10 @@ async function parts() {
       peers: { dialPeer: () => Promise.reject(new Error('all are linked')) },
       registry: {
         services: [],
+        provided: ['work', 'add', 'prices'].map((service) => ({
+          ...{ service, providers: 1, concurrency: 2, open: 1, waiting: 0, requests: 5, answers: 3, failures: 1 },
+          since: 1_000,
+        })),
         async ask() {
           asked.push('here')
           throw new ServiceNotFound('This gateway has no provider of this service.')
@@ -50,6 +54,21 @@ test('what a peer asks goes on to the gateway of the database that serves it, an
   expect(asked).toEqual(['sibling'])
   expect(await answer('sibling', { from: 'peer' })).toBe('not_found')
   expect(asked).toEqual(['sibling', 'here'])
+})
+
+test('services are listed by name, page by page', async () => {
+  const { services } = await parts()
+  const first = services.list({ limit: 2 })
+  expect([first.items.map(({ service }) => service), first.next]).toEqual([['add', 'prices'], 'prices'])
+  expect(services.list({ after: 'prices', limit: 2 })).toEqual({
+    items: [
+      {
+        ...{ service: 'work', providers: 1, concurrency: 2, open: 1, waiting: 0, requests: 5, answers: 3, failures: 1 },
+        ...{ since: '1970-01-01T00:00:01.000Z', gateway: 'us' },
+      },
+    ],
+    next: null,
+  })
 })
 
 test('maxMessageBytes: a request with more goes to nobody', async () => {

@@ -101,3 +101,18 @@ test('maxServices: a client serves its share of them, over all its connections',
   await services.serve(another, 'three', 1, () => undefined)
   expect(services.services.toSorted()).toEqual(['more', 'theirs', 'three', 'two'])
 })
+
+test('counts the requests of a service while it has a provider', async () => {
+  const { services, server, asked, ask } = registry()
+  await services.serve(server, 'work', 1, () => undefined)
+  const pending = ['one', 'two', 'three'].map((data) => ask(data).catch(() => 'failed'))
+  expect(services.provided).toMatchObject([{ service: 'work', providers: 1, concurrency: 1, open: 1, waiting: 2, requests: 1 }])
+  services.reply(server, asked[0]?.requestId ?? '', { data: Buffer.from('done') })
+  services.reply(server, asked[1]?.requestId ?? '', { error: 'no' })
+  expect(services.provided).toMatchObject([{ open: 1, waiting: 0, requests: 3, answers: 1, failures: 1 }])
+  services.leave(server)
+  await Promise.all(pending)
+  expect(services.provided).toEqual([])
+  await services.serve({ ...server }, 'work', 4, () => undefined)
+  expect(services.provided).toMatchObject([{ concurrency: 4, requests: 0, answers: 0, failures: 0, since: expect.any(Number) }])
+})

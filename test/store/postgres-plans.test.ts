@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -7,6 +6,7 @@ import { createPostgresStore } from '../../src/store/postgres/store.ts'
 import { checksumOf } from '../../src/store/shared/checksum.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../fixtures/log.ts'
+import { makeTemporaryDirectory } from '../fixtures/make-temporary-directory.ts'
 import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
 import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { storeStatements } from '../fixtures/store-statements.ts'
@@ -29,7 +29,7 @@ function checksums(): string {
 
 /** A log of 200,000 messages in a thousand topics, and much of everything else; few deliveries are queued. */
 const fill = `
-  ${['Message', 'Topic', 'TopicJoin', 'SeenId', 'IdempotencyKey', 'Peer', 'Record', 'Session', 'Delivery', 'Outbox'].map((table) => `DELETE FROM "${table}"`).join(';')};
+  ${['Message', 'Topic', 'TopicJoin', 'SeenId', 'IdempotencyKey', 'Peer', 'Record', 'Session', 'Delivery', 'Outbox', 'Consumer', 'ConsumerItem', 'Webhook', 'WebhookAttempt'].map((table) => `DELETE FROM "${table}"`).join(';')};
   INSERT INTO "Message" ("seq", "id", "topic", "author", "sequence", "dataAbsent", "signature", "receivedAt", "storedAt", "checksum", "sum", "data")
     SELECT n, 'id ' || n, CASE WHEN n <= 5 THEN 'rare' WHEN n % 10 = 0 THEN 'quiet ' || n % 1000 ELSE 'busy' END, 'a' || n % 7,
       '\\x00', false, '\\x00', n, n, c.sum, 3 * n, '\\x00' FROM unnest('{${checksums()}}'::integer[]) WITH ORDINALITY AS c(sum, n);
@@ -48,6 +48,17 @@ const fill = `
   INSERT INTO "AuditEntry" SELECT 'audit ' || n, n, '', '', '{}' FROM generate_series(1, 20000) AS n;
   INSERT INTO "Delivery" ("id", "messageId", "recipient", "client", "state", "bytes", "expiresAt", "createdAt", "updatedAt", "checksum", "envelope")
     SELECT 'd ' || n, '', 'peer ' || n % 5000, 'tok_1', CASE WHEN n <= 50 THEN 'queued' ELSE 'delivered' END, 1, 1e15, n, n, 0, ''
+    FROM generate_series(1, 20000) AS n;
+  INSERT INTO "Consumer" SELECT 'consumer ' || n, '', '{"topics":[],"direct":false,"order":"author","ackWaitMs":1,"maxUnacked":100,"maxDeliveries":5,"backoffMs":1}',
+    n, 0, 0 FROM generate_series(1, 100) AS n;
+  INSERT INTO "ConsumerItem" SELECT 'consumer ' || 1 + n % 100, 'message ' || n, n, 'a' || n % 7, 1, CASE WHEN n % 2 = 0 THEN n ELSE 2 ^ 52 END
+    FROM generate_series(1, 20000) AS n;
+  INSERT INTO "Webhook" ("id", "owner", "client", "state", "settings", "secrets", "progress", "claimedBy", "claimedUntil", "createdAt")
+    SELECT 'webhook ' || n, 'tok_' || n % 5000, 'tok_' || n % 5000, 'active',
+      '{"url":"","topics":[],"direct":false,"batchSize":1,"batchMs":0,"timeoutMs":1,"headers":[]}', '[]',
+      '{"cursor":"","gaps":[],"attempts":0,"failures":0}', CASE WHEN n > 100 THEN 'other' END, CASE WHEN n > 100 THEN 1e15 ELSE 0 END, n
+    FROM generate_series(1, 20000) AS n;
+  INSERT INTO "WebhookAttempt" SELECT 'webhook ' || n / 100, n % 100, n, '{"at":1,"batch":"","messages":1,"status":200,"durationMs":1,"error":null}'
     FROM generate_series(1, 20000) AS n;
   INSERT INTO "Outbox" ("recipient", "dueAt") SELECT 'peer ' || n, 1e15 FROM generate_series(1, 5000) AS n;`
 
@@ -81,7 +92,7 @@ describe.skipIf(!hasPostgres).each(['nobody has analysed', 'were analysed'])('on
 
   beforeAll(async () => {
     url = await server().createDatabase()
-    directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
+    directory = await makeTemporaryDirectory()
     reported = reportAtOnce()
     store = createPostgresStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { logger: silentLog })
     await store.start()

@@ -34,6 +34,7 @@ describe.skipIf(!hasPostgres)('other gateways (needs PostgreSQL)', () => {
       topics: ['>'],
       createdAt: 1,
       expiresAt: undefined,
+      lastUsedAt: undefined,
     }
     const session = { id: 'a', holder: 'operator', basis: { kind: 'operator' as const, proof: 'ab' }, createdAt: 1, expiresAt: 2 ** 40 }
     await one.tokens.add(token)

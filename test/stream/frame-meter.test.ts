@@ -79,6 +79,18 @@ describe('frames that arrive', () => {
     expect(held()).toBe(0)
   })
 
+  it('are held each by themselves', () => {
+    const { arriving, read, held } = incoming(200_000)
+    read(Buffer.concat([frame({ length: 100_000 }), frame({ length: 50_000 })]))
+    const first = arriving.take(100_000)
+    const second = arriving.take(50_000)
+    expect(held()).toBe(150_000)
+    first[Symbol.dispose]()
+    expect(held()).toBe(50_000)
+    second[Symbol.dispose]()
+    expect(held()).toBe(0)
+  })
+
   it('are refused by their head when there is no room, and hold nothing then', () => {
     const { read, refused, held } = incoming(150_000)
     read(Buffer.concat([frame({ length: 100_000 }), frame({ length: 100_000 }).subarray(0, 20)]))

@@ -42,6 +42,7 @@ async function advanced(step: Omit<Awaited<ReturnType<HubLog['read']>>, 'scanned
     { hub, outlet, onReady: () => undefined },
   )
   await subscription.advance()
+  for (const { topic } of step.messages) expect(hub.traffic.of(topic).delivered).toBeGreaterThan(0)
   return outlet
 }
 

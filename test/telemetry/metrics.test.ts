@@ -77,14 +77,20 @@ test('links are counted by path, and what the node did for peers behind routers,
   const paths = ['tcp', 'websocket', 'quic', 'webrtc', 'relay']
   expect(paths.map((path) => value(`peergate_links{network="memory",path="${path}"}`))).toEqual([1, 0, 0, 0, 0])
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
-  const reachCounts = { punches: { succeeded: 3, failed: 2 }, circuits: 4, circuitBytes: 5_000 }
+  const reachCounts = { punches: { tcp: { succeeded: 3, failed: 2 }, udp: { succeeded: 1, failed: 6 } }, circuits: 4, circuitBytes: 5_000 }
   Object.defineProperty(engine, 'reachCounts', { value: reachCounts })
   const gateway = createGateway({ http: loopbackHttp, limits: defaultLimits }, { store: createMemoryStore(), engine, logger: silentLog })
   await gateway.start()
   onTestFinished(() => gateway.stop())
   const counted = await metricsOf(gateway.url)
-  const punches = ['succeeded', 'failed'].map((outcome) => counted(`peergate_hole_punches_total{network="memory",outcome="${outcome}"}`))
-  expect(punches).toEqual([3, 2])
+  const punches = (transport: string) =>
+    ['succeeded', 'failed'].map((outcome) =>
+      counted(`peergate_hole_punches_total{network="memory",transport="${transport}",outcome="${outcome}"}`),
+    )
+  expect([punches('tcp'), punches('udp')]).toEqual([
+    [3, 2],
+    [1, 6],
+  ])
   expect(counted('peergate_relayed_circuits{network="memory"}')).toBe(4)
   expect(counted('peergate_relayed_bytes_total{network="memory"}')).toBe(5_000)
 })

@@ -2,11 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { localKey } from '../../src/access/client-key.ts'
 import { StoreUnavailable, TopicLimit, TopicNotFound } from '../../src/errors.ts'
 import { defaultLimits, engineLimits } from '../../src/limits.ts'
+import { createTopicTraffic } from '../../src/log/topic-traffic.ts'
 import { createTopics, type Topics } from '../../src/topics/topics.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
+
+const traffic = createTopicTraffic()
 
 /** Of this host, which may join all there are. */
 const client = localKey
@@ -27,7 +30,7 @@ async function setUp(maxJoinedTopics = 100) {
     },
   }
   const create = (): Topics =>
-    createTopics({ limits: { ...defaultLimits, maxJoinedTopics } }, { engine: watched, store, logger: silentLog })
+    createTopics({ limits: { ...defaultLimits, maxJoinedTopics } }, { engine: watched, store, traffic, logger: silentLog })
   return { store, engine, calls, create, topics: create() }
 }
 
@@ -45,7 +48,7 @@ test('subscribes to everything that was joined, also when the limit has become l
   await topics.join('a', { client })
   await topics.join('b', { client })
   calls.length = 0
-  const stricter = createTopics({ limits: { ...defaultLimits, maxJoinedTopics: 1 } }, { engine, store, logger: silentLog })
+  const stricter = createTopics({ limits: { ...defaultLimits, maxJoinedTopics: 1 } }, { engine, store, traffic, logger: silentLog })
   await stricter.start()
   expect(await engine.topics()).toEqual(['a', 'b'])
   await expect(stricter.join('c', { client })).rejects.toThrow(TopicLimit)
@@ -153,7 +156,7 @@ describe('joins of clients', () => {
     const store = createMemoryStore()
     const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
     const init = { limits: { ...defaultLimits, maxJoinedTopics: 8, topicReclaimMs: 1_000, subscribedTopicMs: 10_000, ...limits } }
-    const create = () => createTopics(init, { engine, store, logger: silentLog, now: () => clock.now })
+    const create = () => createTopics(init, { engine, store, traffic, logger: silentLog, now: () => clock.now })
     const topics = create()
     await topics.ensureJoined('of-b', 'b')
     return { clock, store, engine, topics, create }

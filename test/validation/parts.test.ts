@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/limits.ts'
 import { createMessageSigner, messageId } from '../../src/model/signed-message.ts'
+import { everything } from '../../src/model/topic.ts'
 import type { Judgement } from '../../src/model/validator.ts'
 import type { GatewayRecord } from '../../src/store/gateway-store.ts'
 import { createValidators } from '../../src/validation/validators.ts'
@@ -28,6 +29,10 @@ function parts(init: { us?: string; siblings?: GatewayRecord[]; stored?: string[
       },
       registry: {
         registrations: new Map([['orders', registration]]),
+        judged: ['news', 'orders', 'orders.new'].map((topic) => ({
+          ...{ topic, validators: 1, deadlineMs: 1_000, default: 'ignore' as const },
+          ...{ open: 0, accepted: 1, ignored: 2, rejected: 3, late: 4, since: 1_000 },
+        })),
         watch: () => () => undefined,
         async ask({ signature }) {
           asked.push(signature)
@@ -65,4 +70,19 @@ test('what nobody gave a verdict on is asked about again', async () => {
   const { validators } = parts({ answers: [{ verdict: 'ignore', given: false }] })
   expect(await validators.judge(message)).toEqual({ verdict: 'ignore', given: false })
   expect(await validators.judge(message)).toEqual({ verdict: 'reject', given: true })
+})
+
+test('judged topics are listed by name, page by page, and only those that the client may see', () => {
+  const { validators } = parts()
+  const first = validators.list({ limit: 2, visible: everything })
+  expect([first.items.map(({ topic }) => topic), first.next]).toEqual([['news', 'orders'], 'orders'])
+  expect(validators.list({ limit: 2, visible: { exact: [], patterns: ['orders.>'] } })).toEqual({
+    items: [
+      {
+        ...{ topic: 'orders.new', validators: 1, deadlineMs: 1_000, default: 'ignore' },
+        ...{ open: 0, accepted: 1, ignored: 2, rejected: 3, late: 4, since: '1970-01-01T00:00:01.000Z', gateway: 'us' },
+      },
+    ],
+    next: null,
+  })
 })

@@ -98,3 +98,22 @@ test('maxValidators: a client has its share of the seats, and gives back those t
   await register(again, 'b')
   await expect(register(again, 'd')).rejects.toThrow(ValidatorLimit)
 })
+
+test('counts the verdicts of a topic while it has a validator', async () => {
+  const registry = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 50 } }, { now: () => 5 })
+  const clients = [validator(), validator()]
+  for (const client of clients) await registry.register(client, registration, () => undefined)
+  for (const verdict of ['accept', 'ignore', 'reject'] as const) {
+    const judgement = registry.ask(await someMessage())
+    const [one] = clients
+    if (one !== undefined) registry.answer(one, one.asked.at(-1)?.validationId ?? '', verdict)
+    if (verdict === 'accept') expect(registry.judged).toMatchObject([{ accepted: 1, open: 1, late: 0 }])
+    await judgement
+  }
+  const counted = { accepted: 1, ignored: 1, rejected: 1, late: 3, open: 0 }
+  expect(registry.judged).toEqual([{ ...registration, validators: 2, ...counted, since: 5 }])
+  for (const client of clients) registry.leave(client)
+  expect(registry.judged).toEqual([])
+  await registry.register(validator(), registration, () => undefined)
+  expect(registry.judged).toMatchObject([{ validators: 1, accepted: 0, late: 0 }])
+})

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { encodeSigned } from '../../src/model/signed-message-codec.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 import type { ServerFrame } from '../../src/stream/server-frames.ts'
@@ -33,6 +33,22 @@ async function validate({ gateway }: Party, judge: (asked: Asked) => Verdict | u
   stream.send({ type: 'validate', topic: 'orders', ...registration })
   await stream.expect('validating')
   return { stream, asked }
+}
+
+/** Deadlines of so many milliseconds come when the test says so, however long this machine takes for what is before them. */
+function holdDeadlines(deadlineMs: number): () => void {
+  const held: Array<() => void> = []
+  const { setTimeout } = globalThis
+  const begin = (callback: () => void, ms?: number) => {
+    if (ms !== deadlineMs) return setTimeout(callback, ms)
+    held.push(callback)
+    return setTimeout(() => undefined)
+  }
+  const spy = vi.spyOn(globalThis, 'setTimeout').mockImplementation(begin as typeof setTimeout)
+  onTestFinished(() => spy.mockRestore())
+  return () => {
+    for (const callback of held.splice(0)) callback()
+  }
 }
 
 const stored = async ({ rest }: Party, topic = 'orders') => (await rest.history(`topic=${topic}`)).map(({ data }) => data)
@@ -160,7 +176,8 @@ describe('a validator', () => {
 
   test('is asked nothing that does not fit its socket until it takes more', async () => {
     const { here, there } = await createParties({ limits: { maxSocketBufferBytes: 1_024 } })
-    const { stream, asked } = await validate(there, () => 'accept', { deadlineMs: 2_000, default: 'reject' })
+    holdDeadlines(1_999)
+    const { stream, asked } = await validate(there, () => 'accept', { deadlineMs: 1_999, default: 'reject' })
     stream.socket.pause()
     // More than a socket of this host takes by itself.
     const large = 'x'.repeat(1_000_000)
@@ -185,11 +202,14 @@ test('of several validators of a topic the strictest counts', async () => {
 test('1,000 messages that wait for a verdict are held once, by bytes that are bounded for each topic; what is more is ignored', async () => {
   const bytes = 1_000
   const { here, there } = await createParties({ limits: { maxInboxBytes: 1_000 * bytes } })
-  const { asked } = await validate(there, () => undefined, { deadlineMs: 2_000, default: 'accept' })
+  const deadlineMs = 1_999
+  const passDeadlines = holdDeadlines(deadlineMs)
+  const { asked } = await validate(there, () => undefined, { deadlineMs, default: 'accept' })
   const messages = Array.from({ length: 1_000 }, (_, number) => ({ topic: 'orders', data: `${number}`.padEnd(bytes, '.') }))
   for (let at = 0; at < 1_000; at += 500) await here.rest.call('POST', '/v1/messages', { messages: messages.slice(at, at + 500) })
   await expect.poll(() => asked.length).toBe(1_000)
   expect(await metric(there, 'peergate_open_validations')).toMatch(/ 1000$/)
+  passDeadlines()
   await expect.poll(() => metric(there, 'peergate_open_validations')).toMatch(/ 0$/)
   await expect.poll(async () => (await stored(there)).length).toBe(1_000)
   expect(await stored(there)).toEqual(messages.map(({ data }) => data))

@@ -1,4 +1,6 @@
 import asyncio
+import math
+from unittest.mock import patch
 
 from peergate_client import Json, Published
 
@@ -33,6 +35,19 @@ class CallsTest(GatewayCase):
         self.assertEqual(again, frame)
         await connection.refuse(again, "forbidden", errors=[{"path": "/topic", "message": "no"}, 17], earliest=1)
         await self.assert_code("forbidden", publishing)
+
+    async def test_however_long_the_gateway_asks_to_wait_a_call_is_repeated(self) -> None:
+        client = await self.client()
+        asked = (1e12, math.inf, math.nan, -1)
+        publishing = [self.start(client.publish("orders", "hello")) for _ in asked]
+        connection = await self.gateway.welcomed()
+        with patch("peergate_client.back_off.MAX_ASKED_MS", 1):
+            for pause in asked:
+                frame = await connection.next("publish")
+                await connection.send(type="error", id=frame["id"], code="busy", retryable=True, retryAfterMs=pause)
+            for _ in asked:
+                await connection.published(await connection.next("publish"))
+            await asyncio.gather(*publishing)
 
     async def test_a_cancelled_call_is_not_repeated(self) -> None:
         client = await self.client()

@@ -52,6 +52,15 @@ class SubscriptionTest(GatewayCase):
         await second.publish(frame["subscription"], 3)
         self.assertEqual((await anext(items)).cursor, "log.3")
 
+    async def test_however_long_the_gateway_asks_to_wait_it_subscribes_again(self) -> None:
+        client = await self.client()
+        self.start(all_of(client.subscribe("orders")))
+        connection = await self.gateway.welcomed()
+        with patch("peergate_client.back_off.MAX_ASKED_MS", 1):
+            number = (await connection.next("subscribe"))["id"]
+            await connection.send(type="error", id=number, code="busy", retryable=True, retryAfterMs=1e12)
+            await connection.accept()
+
     async def test_a_full_buffer_unsubscribes_drops_what_is_under_way_and_resumes_when_half_is_taken(self) -> None:
         client = await self.client()
         items = client.subscribe("orders", after="earliest", max_buffered_items=4)

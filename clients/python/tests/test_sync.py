@@ -1,13 +1,15 @@
 import asyncio
+import queue
 import threading
 import unittest
+import unittest.mock
 from collections.abc import Coroutine
 from typing import Any
 
-from peergate_client import BackOff, MemoryCursors
+from peergate_client import BackOff, MemoryCursors, Outcome, Retry, Task
 from peergate_client.sync import Client
 
-from .scripted_gateway import ScriptedConnection, ScriptedGateway
+from .scripted_gateway import ScriptedConnection, ScriptedGateway, message
 
 
 class SyncTest(unittest.TestCase):
@@ -71,6 +73,70 @@ class SyncTest(unittest.TestCase):
         self.assertEqual(playing.result(), "id-1")
         registration.stop()
         registration.wait()
+
+    def test_a_worker_may_wait_and_tell_its_progress(self) -> None:
+        async def play() -> list[tuple[str, int | None]]:
+            connection = await self.deliver(range(1))
+            told = [await connection.next("ack") for _ in range(2)]
+            return [(one["verdict"], one.get("delayMs")) for one in told]
+
+        def bill(task: Task) -> Outcome:
+            task.progress()
+            return Retry(task.attempt * 3_000)
+
+        playing = asyncio.run_coroutine_threadsafe(play(), self.loop)
+        registration = self.client.work("billing", bill)
+        self.assertEqual(playing.result(), [("progress", None), ("retry", 3_000)])
+        registration.stop()
+        registration.wait()
+
+    async def deliver(self, places: range) -> ScriptedConnection:
+        connection: ScriptedConnection = await self.gateway.welcomed()
+        frame = await connection.next("subscribe")
+        name = frame["subscription"]
+        await connection.send(type="subscribed", id=frame["id"], subscription=name, cursor="log.0")
+        for place in places:
+            more = {"consumer": "billing", "attempt": 1, "claim": f"id-{place}~x"}
+            await connection.send(type="message", subscription=name, **more, message=message(place))
+        return connection
+
+    def test_as_many_handlers_run_at_once_as_are_asked_for(self) -> None:
+        count = 40
+        together = threading.Barrier(count)
+        delivering = asyncio.run_coroutine_threadsafe(self.deliver(range(count)), self.loop)
+
+        def bill(_: Task) -> None:
+            together.wait(60)
+
+        self.client.work("billing", bill, concurrency=count)
+        connection = delivering.result()
+        verdicts = [self.run_there(connection.next("ack"))["verdict"] for _ in range(count)]
+        self.assertEqual(verdicts, ["ack"] * count)
+
+    def test_handlers_beyond_the_maximum_of_threads_wait(self) -> None:
+        begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+        done = threading.Event()
+
+        def bill(task: Task) -> None:
+            begun.put(task.message.id)
+            done.wait(60)
+
+        with unittest.mock.patch("peergate_client.sync.MAX_THREADS", 2):
+            client = self.enterContext(Client(self.gateway.url))
+        delivering = asyncio.run_coroutine_threadsafe(self.deliver(range(3)), self.loop)
+        client.work("billing", bill, concurrency=3)
+        connection = delivering.result()
+        first = {begun.get(), begun.get()}
+        # All three have come before the answer to this.
+        asking = asyncio.run_coroutine_threadsafe(self.answer(connection), self.loop)
+        client.publish("orders", "hello")
+        asking.result()
+        self.assertTrue(begun.empty())
+        done.set()
+        self.assertEqual(first | {begun.get()}, {"id-0", "id-1", "id-2"})
+
+    async def answer(self, connection: ScriptedConnection) -> None:
+        await connection.published(await connection.next("publish"))
 
     def test_after_its_end_it_says_so(self) -> None:
         self.client.close()

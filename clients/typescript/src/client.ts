@@ -8,6 +8,7 @@ import { type ServeOptions, type ServiceHandler, serve } from './service.ts'
 import { type Item, type SubscribeOptions, Subscription } from './subscription.ts'
 import { type Judge, type ValidateOptions, validate } from './validator.ts'
 import { globalWebSocket, type WebSocketClass } from './web-socket.ts'
+import { type TaskHandler, type WorkOptions, work } from './worker.ts'
 
 export interface ClientInit {
   /** Base URL of the gateway; several of gateways with one database, which are tried in turn. */
@@ -59,6 +60,8 @@ export interface Client {
   request(to: string, service: string, data: Data, options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<Payload>
   /** Provides a service; resolves when the gateway has accepted it. */
   serve(service: string, handler: ServiceHandler, options?: ServeOptions): Promise<Registration>
+  /** Works on the messages of a consumer (docs/consumers.md); resolves when the gateway has accepted it. */
+  work(consumer: string, handler: TaskHandler, options?: WorkOptions): Promise<Registration>
   /** Judges the messages of a topic before they are stored; resolves when the gateway has accepted it. */
   validate(topic: string, judge: Judge, options?: ValidateOptions): Promise<Registration>
   /** Ends all subscriptions, calls and registrations. */
@@ -132,6 +135,7 @@ export function createClient(init: ClientInit): Client {
       return { data: answer.data, encoding: answer.encoding }
     },
     serve: (service, handler, options = {}) => serve(connection, service, handler, options),
+    work: (consumer, handler, options = {}) => work(connection, consumer, handler, options),
     validate: (topic, judge, options = {}) => validate(connection, topic, judge, options),
     close: () => connection.close(),
   }

@@ -32,7 +32,7 @@ interface Named {
 export type ServerFrame =
   | { type: 'welcome'; peerId: string; heartbeatMs: number; limits?: Record<string, number> }
   | ({ type: 'subscribed'; cursor: string } & Answer & Named)
-  | ({ type: 'message'; message: Message } & Named)
+  | ({ type: 'message'; message: Message; attempt?: number; claim?: string } & Named)
   | ({ type: 'caught-up' | 'progress'; cursor: string } & Named)
   | ({ type: 'gap'; from: string; to: string; reason: string; topic?: string; direct?: true } & Named)
   | ({ type: 'published'; messageId: string; cursor: string; recipients: number; gateway: string; replayed?: true } & Answer)

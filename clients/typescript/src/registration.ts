@@ -15,6 +15,8 @@ export interface RegistrationInit {
   readonly stop: ClientFrame
   readonly signal: AbortSignal | undefined
   frame(frame: ServerFrame): void
+  /** The error with which a frame ends the registration. */
+  failure?(frame: ServerFrame): PeergateError | undefined
   /** What is in progress is of no use any more. */
   lost(): void
 }
@@ -62,7 +64,11 @@ export async function register(connection: Connection, init: RegistrationInit): 
       })
     },
     lost: init.lost,
-    frame: init.frame,
+    frame(frame) {
+      init.frame(frame)
+      const failure = init.failure?.(frame)
+      if (failure !== undefined) end(failure)
+    },
     ended: (error: PeergateError) => end(error.code === 'closed' ? undefined : error),
   })
   await accepted.promise

@@ -1,4 +1,4 @@
-import { type ErrorFields, PeergateError } from './errors.ts'
+import { clientError, type ErrorFields, PeergateError } from './errors.ts'
 import type { paths } from './openapi.ts'
 
 type Method = 'get' | 'post' | 'put' | 'delete' | 'patch'
@@ -25,11 +25,11 @@ export type RestInput<Operation> = Part<Operation, 'path'> &
   Part<Operation, 'query'> &
   BodyPart<Operation> & { headers?: Record<string, string>; signal?: AbortSignal }
 
-type JsonOf<Response> = Response extends { content: { 'application/json': infer Body } } ? Body : undefined
+type BodyOf<Response> = Response extends { content: { 'application/json': infer Body } | { 'text/plain': infer Body } } ? Body : undefined
 
-/** What a call returns: the body of the answer of success; undefined without one. */
+/** What a call returns: the body of the answer of success, JSON as a value; undefined without one. */
 export type RestAnswer<Operation> = Operation extends { responses: infer Responses }
-  ? JsonOf<Responses[keyof Responses & (200 | 201 | 202 | 204)]>
+  ? BodyOf<Responses[keyof Responses & (200 | 201 | 202 | 204)]>
   : never
 
 export interface Rest {
@@ -46,7 +46,7 @@ export interface Rest {
 
 interface RestInit {
   url: string
-  token: string | undefined | (() => string | Promise<string>)
+  token?: string | undefined | (() => string | Promise<string>)
   fetch: typeof fetch
 }
 
@@ -73,8 +73,9 @@ export function createRest({ url, token, fetch }: RestInit): Rest {
         ...(signal === undefined ? {} : { signal }),
       })
       const text = await answer.text()
-      if (!answer.ok) throw new PeergateError(problemOf(text, answer.status), answer.status)
-      return text === '' ? undefined : JSON.parse(text)
+      if (!answer.ok) throw new PeergateError(problemOf(text, answer), answer.status)
+      if (text === '') return undefined
+      return answer.headers.get('content-type')?.startsWith('text/plain') ? text : parsed(text)
     },
   }
 }
@@ -90,13 +91,24 @@ function search(query: Record<string, unknown>): string {
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`
 }
 
+/** @throws PeergateError when it is not JSON, such as the page of a server that is no gateway */
+function parsed(text: string) {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw clientError('protocol_error', 'The answer is not that of a gateway', cause)
+  }
+}
+
 /** A proxy in front of a gateway answers with whatever it likes. */
-function problemOf(text: string, status: number): ErrorFields {
+function problemOf(text: string, { status, headers }: Response): ErrorFields {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  const wait = Number.isFinite(seconds) ? { retryAfterMs: seconds * 1_000 } : {}
   try {
     const problem: Partial<ErrorFields> = Object(JSON.parse(text))
-    if (typeof problem.code === 'string') return { ...problem, code: problem.code }
+    if (typeof problem.code === 'string') return { ...wait, ...problem, code: problem.code }
   } catch {
     // Not JSON.
   }
-  return { code: `http_${status}`, detail: `The answer has the status ${status}`, retryable: status >= 500 }
+  return { code: `http_${status}`, detail: `The answer has the status ${status}`, retryable: status >= 500, ...wait }
 }

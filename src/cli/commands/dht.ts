@@ -1,13 +1,6 @@
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { connect } from '../globals.ts'
 import { payloadOf, readInput } from '../input.ts'
-
-const foundSchema = z.looseObject({ peerId: z.string(), multiaddrs: z.array(z.string()).default([]) })
-const foundListSchema = z.object({ items: z.array(foundSchema) })
-const valueSchema = z.looseObject({ key: z.string(), data: z.unknown(), encoding: z.string() })
-
-const e = encodeURIComponent
 
 export function addDht(program: Command): void {
   const dht = program.command('dht').description('the distributed hash table: peers, providers of content, small values')
@@ -17,7 +10,7 @@ export function addDht(program: Command): void {
     .argument('<peer>')
     .action(async (peer: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const found = await remote.call('GET', `/v1/dht/peers/${e(peer)}`, foundSchema)
+      const found = await remote.call('get', '/v1/dht/peers/{peerId}', { path: { peerId: peer } })
       if (output.isJson) output.json(found)
       else for (const address of found.multiaddrs) output.line(address)
     })
@@ -27,13 +20,13 @@ export function addDht(program: Command): void {
     .argument('<cid>')
     .action(async (cid: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const { items } = await remote.call('GET', `/v1/dht/providers/${e(cid)}`, foundListSchema)
+      const { items } = await remote.call('get', '/v1/dht/providers/{cid}', { path: { cid } })
       if (output.isJson) for (const item of items) output.json(item)
       else output.table(items, { PEER: ({ peerId }) => peerId, ADDRESSES: ({ multiaddrs }) => multiaddrs.join(' ') })
     })
   for (const [name, method, description] of [
-    ['provide', 'POST', 'say that the gateway provides content, until it is taken back'],
-    ['unprovide', 'DELETE', 'take it back'],
+    ['provide', 'post', 'say that the gateway provides content, until it is taken back'],
+    ['unprovide', 'delete', 'take it back'],
   ] as const) {
     dht
       .command(name)
@@ -41,7 +34,7 @@ export function addDht(program: Command): void {
       .argument('<cid>')
       .action(async (cid: string, _options: object, command: Command) => {
         const { remote } = await connect(command)
-        await remote.call(method, `/v1/dht/providers/${e(cid)}`, z.unknown())
+        await remote.call(method, '/v1/dht/providers/{cid}', { path: { cid } })
       })
   }
   dht
@@ -50,7 +43,7 @@ export function addDht(program: Command): void {
     .argument('<key>')
     .action(async (key: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const value = await remote.call('GET', '/v1/dht/values', valueSchema, { query: { key } })
+      const value = await remote.call('get', '/v1/dht/values', { query: { key } })
       if (output.isJson) output.json(value)
       else output.data(value)
     })
@@ -63,7 +56,7 @@ export function addDht(program: Command): void {
     .action(async (key: string, data: string | undefined, options: { file?: string }, command: Command) => {
       const { remote, output } = await connect(command)
       const body = payloadOf(await readInput({ data, file: options.file }))
-      const value = await remote.call('PUT', '/v1/dht/values', valueSchema, { query: { key }, body })
+      const value = await remote.call('put', '/v1/dht/values', { query: { key }, body })
       if (output.isJson) output.json(value)
     })
 }

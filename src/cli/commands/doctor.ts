@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { PeergateError } from '../../../clients/typescript/src/errors.ts'
 import { judgeNode } from '../../gateway/diagnosis/node.ts'
-import type { Finding } from '../../model/finding.ts'
-import { nodeSchema } from '../../model/node.ts'
+import { type Finding, findingsSchema } from '../../model/finding.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { CommandFailed } from '../failures.ts'
+import { CommandFailed, exitCodeOf, wordsOf } from '../failures.ts'
 import { connect } from '../globals.ts'
 import type { Remote } from '../remote.ts'
 
@@ -20,7 +20,9 @@ export function addDoctor(program: Command): void {
       const { remote, output } = await connect(command)
       const ofGateway = await askGateway(remote)
       const { examine } = await import('../local/doctor.ts')
-      const findings = [...(await examine(ofGateway.now)), ...ofGateway.findings]
+      const all = [...(await examine(ofGateway.now)), ...ofGateway.findings]
+      // A gateway on this machine finds the same.
+      const findings = all.filter(({ detail }, index) => all.findIndex((each) => each.detail === detail) === index)
       if (output.isJson) for (const finding of findings) output.json(finding)
       else {
         output.table(findings, {
@@ -38,11 +40,25 @@ export function addDoctor(program: Command): void {
 /** What a gateway says of itself, and its time. */
 async function askGateway(remote: Remote): Promise<{ findings: Finding[]; now?: number }> {
   try {
-    const node = await remote.call('GET', '/v1/node', nodeSchema)
-    return { findings: [await readiness(remote.url), ...judgeNode(node)], now: Date.parse(node.startedAt) + node.uptimeMs }
+    const node = await remote.call('get', '/v1/node')
+    return {
+      findings: [await readiness(remote.url), ...((await ownFindings(remote)) ?? judgeNode(node))],
+      now: Date.parse(node.startedAt) + node.uptimeMs,
+    }
   } catch (error) {
-    if (!(error instanceof CommandFailed)) throw error
+    if (!(error instanceof PeergateError)) throw error
     return { findings: withoutAnswer(remote.url, error) }
+  }
+}
+
+/** What the gateway finds where it runs: what concerns it alone, and whatever is not fine. Undefined for tokens that may not ask. */
+async function ownFindings(remote: Remote): Promise<Finding[] | undefined> {
+  try {
+    const { findings } = findingsSchema.parse(await remote.call('get', '/v1/node/findings'))
+    return findings.filter(({ check, state }) => check === 'reachability' || state !== 'ok')
+  } catch (error) {
+    if (error instanceof PeergateError && error.code === 'forbidden') return undefined
+    throw error
   }
 }
 
@@ -54,13 +70,14 @@ async function readiness(url: string): Promise<Finding> {
   return { check: 'gateway', state: 'problem', detail, fix: 'See the log of the gateway.' }
 }
 
-function withoutAnswer(url: string, error: CommandFailed): Finding[] {
-  if (error.exitCode === exitCodes.unavailable) {
+function withoutAnswer(url: string, error: PeergateError): Finding[] {
+  const exitCode = exitCodeOf(error)
+  if (exitCode === exitCodes.unavailable) {
     return [{ check: 'gateway', state: 'ok', detail: `No gateway runs at ${url}, so its reachability is not known.` }]
   }
-  if (error.exitCode === exitCodes.refused) {
+  if (exitCode === exitCodes.refused) {
     const fix = 'Give a token that may read: --token or PEERGATE_TOKEN.'
-    return [{ check: 'gateway', state: 'warning', detail: `The gateway at ${url} tells nothing: ${error.message}`, fix }]
+    return [{ check: 'gateway', state: 'warning', detail: `The gateway at ${url} tells nothing: ${wordsOf(error)}`, fix }]
   }
-  return [{ check: 'gateway', state: 'problem', detail: error.message, fix: 'See the log of the gateway.' }]
+  return [{ check: 'gateway', state: 'problem', detail: wordsOf(error), fix: 'See the log of the gateway.' }]
 }

@@ -1,29 +1,18 @@
-import type { Command } from 'commander'
-import { z } from 'zod'
+import { type Command, Option } from 'commander'
 import { connect } from '../globals.ts'
 import { listed } from '../listed.ts'
 
-const peerSchema = z.looseObject({
-  peerId: z.string(),
-  state: z.string(),
-  direction: z.string().nullish(),
-  path: z.string().nullish(),
-  agent: z.string().nullish(),
-  latencyMs: z.number().nullish(),
-  label: z.string().nullish(),
-})
-
-const pingSchema = z.object({ latencyMs: z.number() })
+const states = ['connected', 'known', 'blocked'] as const
 
 export function addPeers(program: Command): void {
   const peers = program.command('peers').description('the peers of the gateway: list them, connect to one, block one')
   peers
     .command('list', { isDefault: true })
     .description('list peers')
-    .option('--state <state>', 'connected, known or blocked')
-    .action(async (options: { state?: string }, command: Command) => {
+    .addOption(new Option('--state <state>').choices(states))
+    .action(async (options: { state?: (typeof states)[number] }, command: Command) => {
       const { remote, output } = await connect(command)
-      const rows = await listed(remote, '/v1/peers', peerSchema, { state: options.state })
+      const rows = await listed(remote, (query) => remote.call('get', '/v1/peers', { query: { ...query, ...options } }))
       if (output.isJson) for (const row of rows) output.json(row)
       else {
         output.table(rows, {
@@ -32,6 +21,9 @@ export function addPeers(program: Command): void {
           DIRECTION: ({ direction }) => direction ?? '',
           PATH: ({ path }) => path ?? '',
           LATENCY: ({ latencyMs }) => (typeof latencyMs === 'number' ? `${latencyMs.toFixed(1)} ms` : ''),
+          IN: ({ traffic }) => traffic.messagesIn,
+          OUT: ({ traffic }) => traffic.messagesOut,
+          SCORE: ({ score }) => (typeof score === 'number' ? score.toFixed(1) : ''),
           AGENT: ({ agent }) => agent ?? '',
           LABEL: ({ label }) => label ?? '',
         })
@@ -44,9 +36,9 @@ export function addPeers(program: Command): void {
     .action(async (address: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
       const body = address.includes('/') ? { multiaddr: address } : { peerId: address }
-      const peer = await remote.call('POST', '/v1/peers', peerSchema, { body })
+      const peer = await remote.call('post', '/v1/peers', { body })
       if (output.isJson) output.json(peer)
-      else output.line(`${peer.peerId}\t${peer.state}`)
+      else output.row([peer.peerId, peer.state])
     })
   for (const [name, description, changes] of [
     ['block', 'cut the link of a peer, and take none again', { blocked: true }],
@@ -58,7 +50,7 @@ export function addPeers(program: Command): void {
       .argument('<peer>')
       .action(async (peer: string, _options: object, command: Command) => {
         const { remote, output } = await connect(command)
-        const changed = await remote.call('PATCH', pathOf(peer), peerSchema, { body: changes })
+        const changed = await remote.call('patch', '/v1/peers/{peerId}', { path: { peerId: peer }, body: changes })
         if (output.isJson) output.json(changed)
       })
   }
@@ -69,7 +61,7 @@ export function addPeers(program: Command): void {
     .argument('<label>')
     .action(async (peer: string, label: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const changed = await remote.call('PATCH', pathOf(peer), peerSchema, { body: { label } })
+      const changed = await remote.call('patch', '/v1/peers/{peerId}', { path: { peerId: peer }, body: { label } })
       if (output.isJson) output.json(changed)
     })
   peers
@@ -78,10 +70,8 @@ export function addPeers(program: Command): void {
     .argument('<peer>')
     .action(async (peer: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const ping = await remote.call('POST', `${pathOf(peer)}/ping`, pingSchema)
+      const ping = await remote.call('post', '/v1/peers/{peerId}/ping', { path: { peerId: peer } })
       if (output.isJson) output.json(ping)
       else output.line(`${ping.latencyMs.toFixed(1)} ms`)
     })
 }
-
-const pathOf = (peer: string) => `/v1/peers/${encodeURIComponent(peer)}`

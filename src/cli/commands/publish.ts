@@ -27,7 +27,7 @@ export function addPublish(program: Command): void {
     .action(async (topic: string, data: string | undefined, options: Options, command: Command) => {
       const { remote, output } = await connect(command)
       const patienceMs = options.patience * 1_000
-      const show = (published: Published) => (output.isJson ? output.json(published) : output.line(`${published.cursor}\t${published.id}`))
+      const show = (published: Published) => (output.isJson ? output.json(published) : output.row([published.cursor, published.id]))
       if (options.lines !== true && options.ndjson !== true) {
         const messages = [{ topic, ...payloadOf(await readInput({ data, file: options.file })) }]
         for (const item of await publish(remote, messages, patienceMs)) show(item)
@@ -37,7 +37,7 @@ export function addPublish(program: Command): void {
         throw new Misuse('With --lines and --ndjson the messages come from the standard input or a file.')
       const payloads = linesAsPayloads(readLines(options.file), options.ndjson === true)
       let count = 0
-      for await (const items of publishAll({ remote, topic, patienceMs }, payloads)) {
+      for await (const items of publishAll({ topic, publish: (messages) => publish(remote, messages, patienceMs) }, payloads)) {
         for (const item of items) show(item)
         count += items.length
         output.note(`\u001b[1A\u001b[2K${count} published`)

@@ -1,17 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { z } from 'zod'
 import { exitCodes } from '../exit-codes.ts'
 import { CommandFailed } from '../failures.ts'
 import { connect } from '../globals.ts'
 import { payloadOf, readInput } from '../input.ts'
 import { commandLimits } from '../limits.ts'
 import { parseSeconds } from '../numbers.ts'
-
-const deliverySchema = z.looseObject({ id: z.string(), state: z.string(), lastError: z.string().nullish() })
-
-const answerSchema = z.object({ data: z.unknown(), encoding: z.string() })
 
 const { patienceMs } = commandLimits
 
@@ -34,14 +29,15 @@ export function addSend(program: Command): void {
           ...payloadOf(await readInput({ data, file: options.file })),
           ...(options.expires === undefined ? {} : { expiresInMs: options.expires * 1_000 }),
         }
-        const call = { body, idempotencyKey: randomUUID(), patienceMs }
-        let delivery = await remote.call('POST', `/v1/peers/${encodeURIComponent(peer)}/messages`, deliverySchema, call)
+        const input = { path: { peerId: peer }, body, headers: { 'idempotency-key': randomUUID() } }
+        let delivery = await remote.patiently(patienceMs, () => remote.call('post', '/v1/peers/{peerId}/messages', input))
+        const path = { id: delivery.id }
         while (options.wait === true && delivery.state === 'queued') {
           await delay(lookEveryMs)
-          delivery = await remote.call('GET', `/v1/deliveries/${encodeURIComponent(delivery.id)}`, deliverySchema, { patienceMs })
+          delivery = await remote.patiently(patienceMs, () => remote.call('get', '/v1/deliveries/{id}', { path }))
         }
         if (output.isJson) output.json(delivery)
-        else output.line(`${delivery.id}\t${delivery.state}`)
+        else output.row([delivery.id, delivery.state])
         if (options.wait === true && delivery.state !== 'delivered') {
           throw new CommandFailed(`The message is ${delivery.state}: ${delivery.lastError ?? 'without a word why'}`, exitCodes.failure)
         }
@@ -65,8 +61,8 @@ export function addRequest(program: Command): void {
           ...payloadOf(await readInput({ data, file: options.file })),
           ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1_000 }),
         }
-        const path = `/v1/peers/${encodeURIComponent(peer)}/requests/${encodeURIComponent(service)}`
-        const answer = await remote.call('POST', path, answerSchema, { body })
+        const path = { peerId: peer, service }
+        const answer = await remote.call('post', '/v1/peers/{peerId}/requests/{service}', { path, body })
         if (output.isJson) return output.json(answer)
         output.data(answer)
       },

@@ -1,5 +1,6 @@
 import { loadEnvFile } from 'node:process'
 import type { Command } from 'commander'
+import { keepNewSpaceSmall } from '../../lib/new-space.ts'
 
 export function addStart(program: Command): void {
   program
@@ -8,6 +9,7 @@ export function addStart(program: Command): void {
     .option('--env-file <file>', 'read variables from a file; those of the environment win')
     .action(async ({ envFile }: { envFile?: string }) => {
       if (envFile !== undefined) loadEnvFile(envFile)
+      keepNewSpaceSmall()
       const { runGateway } = await import('../local/gateway.ts')
       await runGateway()
     })

@@ -1,17 +1,8 @@
 import type { Command } from 'commander'
-import { z } from 'zod'
+import { omitUndefined } from '../../lib/omit-undefined.ts'
 import { connect } from '../globals.ts'
 import { listed } from '../listed.ts'
-import { parseCount, parseSeconds } from '../numbers.ts'
-
-const topicSchema = z.looseObject({
-  topic: z.string(),
-  joined: z.boolean(),
-  messages: z.number(),
-  bytes: z.number(),
-  latest: z.string().nullable(),
-  subscribers: z.number(),
-})
+import { millisecondsOf, parseCount, parseSeconds } from '../numbers.ts'
 
 export function addTopics(program: Command): void {
   const topics = program.command('topics').description('the topics of the gateway: list them, join or leave one, say what it keeps')
@@ -20,7 +11,7 @@ export function addTopics(program: Command): void {
     .description('list topics')
     .action(async (_options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const rows = await listed(remote, '/v1/topics', topicSchema)
+      const rows = await listed(remote, (query) => remote.call('get', '/v1/topics', { query }))
       if (output.isJson) for (const row of rows) output.json(row)
       else {
         output.table(rows, {
@@ -39,7 +30,7 @@ export function addTopics(program: Command): void {
     .argument('<topic>')
     .action(async (topic: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
-      const joined = await remote.call('POST', '/v1/topics', topicSchema, { body: { topic } })
+      const joined = await remote.call('post', '/v1/topics', { body: { topic } })
       if (output.isJson) output.json(joined)
     })
   topics
@@ -48,7 +39,7 @@ export function addTopics(program: Command): void {
     .argument('<topic>')
     .action(async (topic: string, _options: object, command: Command) => {
       const { remote } = await connect(command)
-      await remote.call('DELETE', pathOf(topic), z.unknown())
+      await remote.call('delete', '/v1/topics/{topic}', { path: { topic } })
     })
   topics
     .command('retain')
@@ -60,10 +51,8 @@ export function addTopics(program: Command): void {
     .action(async (topic: string, options: { age?: number; messages?: number; bytes?: number }, command: Command) => {
       const { remote, output } = await connect(command)
       const { age, messages: maxMessages, bytes: maxBytes } = options
-      const retention = { maxAgeMs: age === undefined ? undefined : Math.round(age * 1_000), maxMessages, maxBytes }
-      const changed = await remote.call('PATCH', pathOf(topic), topicSchema, { body: { retention } })
-      output.json(changed['retention'])
+      const retention = omitUndefined({ maxAgeMs: millisecondsOf(age), maxMessages, maxBytes })
+      const changed = await remote.call('patch', '/v1/topics/{topic}', { path: { topic }, body: { retention } })
+      output.json(changed.retention)
     })
 }
-
-const pathOf = (topic: string) => `/v1/topics/${encodeURIComponent(topic)}`

@@ -1,7 +1,10 @@
 import { type Command, Option } from 'commander'
 import type { Verdict } from '../../../clients/typescript/src/index.ts'
 import { runChild } from '../child.ts'
+import { workOn } from '../consumer-work.ts'
+import { connect } from '../globals.ts'
 import { parseCount, parseSeconds } from '../numbers.ts'
+import { stopSignal } from '../stop-signal.ts'
 
 /** What the exit code of a program says of a message; with any other the default applies. */
 const verdicts: Record<number, Verdict> = { 0: 'accept', 1: 'ignore', 2: 'reject' }
@@ -57,6 +60,22 @@ export function addValidate(program: Command): void {
         process.stderr.write(`Judging ${topic}.\n`)
         await registration.ended
       })
+    })
+}
+
+/** @param consumers the command that it is under */
+export function addWork(consumers: Command): void {
+  consumers
+    .command('work')
+    .description('run a program for each message, with its data as input: with 0 the message is done, otherwise it comes again later')
+    .argument('<name>', 'the name of the consumer')
+    .argument('<program...>', 'after --: the program and its arguments')
+    .option('--concurrency <count>', 'messages at a time', parseCount, 1)
+    .option('-n, --limit <count>', 'stop after this number of messages', parseCount)
+    .action(async (name: string, words: string[], options: { concurrency: number; limit?: number }, command: Command) => {
+      const { remote } = await connect(command)
+      const { concurrency, limit = Number.POSITIVE_INFINITY } = options
+      await workOn(name, { remote, concurrency, limit, words, signal: stopSignal(), say: (text) => process.stderr.write(`${text}\n`) })
     })
 }
 

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { type Config, ConfigError, loadConfig } from '../../config/config.ts'
-import { diskFinding, judgeClock, judgeDescriptors, judgeProxy } from '../../gateway/diagnosis/machine.ts'
+import { diskFinding, judgeClock, judgeConfiguration, judgeDescriptors, judgeProxy } from '../../gateway/diagnosis/machine.ts'
 import { neededPorts, portFindings } from '../../gateway/diagnosis/ports.ts'
 import { descriptorLimit } from '../../http/descriptors.ts'
 import { IdentityInUse } from '../../identity/errors.ts'
@@ -33,11 +33,9 @@ export async function examine(other?: number): Promise<Finding[]> {
   const isRunning = existsSync(keyFile) && (await isHeld(keyFile, dataDir))
   const newest = existsSync(keyFile) ? statSync(dataDir).mtimeMs : undefined
   return [
-    warnings.length === 0
-      ? { check: 'configuration', state: 'ok', detail: 'The configuration is valid.' }
-      : { check: 'configuration', state: 'warning', detail: warnings.join(' '), fix: 'Correct or remove the variables.' },
+    judgeConfiguration(warnings),
     ...(await portFindings(neededPorts(config), { isRunning })),
-    judgeClock({ now: Date.now(), newest, other }),
+    judgeClock({ now: Date.now(), newest, other: other === undefined ? undefined : { whose: 'the gateway', at: other } }),
     await diskFinding(dataDir),
     judgeDescriptors({ limits, descriptors: await descriptorLimit(), listeners: engine.listen.length }),
     await databaseFinding(config),

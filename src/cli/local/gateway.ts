@@ -5,6 +5,7 @@ import { StoreUnavailable } from '../../errors.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import { openGateway } from '../../gateway/open-gateway.ts'
 import { createShutdown } from '../../gateway/shutdown.ts'
+import { letNewSpaceGrow } from '../../lib/new-space.ts'
 import { StartupError } from '../../lib/startup-error.ts'
 import { exitCodes } from '../exit-codes.ts'
 
@@ -37,6 +38,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => shutdown(signal))
     await gateway.start()
     await announce(gateway, logger)
+    letNewSpaceGrow()
   } catch (error) {
     if (error instanceof StartupError) fail(error.message, exitCodes.config)
     logger.fatal({ err: error }, 'the gateway could not start')

@@ -1,5 +1,6 @@
 import { createWatchers } from '../../lib/watchers.ts'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from '../engine.ts'
+import { mergedExchange } from '../peer-traffic.ts'
 import { bestPath } from '../reach/link-path.ts'
 
 /**
@@ -48,7 +49,7 @@ export function createLinkedPeers<Engine extends Pick<P2PEngine, 'listen' | 'pee
 
   for (const [index, engine] of engines.entries()) {
     const views = told[index] ?? new Map()
-    engine.listen((event) => void watchers.tell(merged(event, views)))
+    engine.listen((event) => watchers.tell(merged(event, views)))
   }
 
   return {
@@ -67,7 +68,7 @@ export function createLinkedPeers<Engine extends Pick<P2PEngine, 'listen' | 'pee
       return bestPath(links.flat())?.engine
     },
     listen: watchers.watch,
-    tell: (event) => void watchers.tell(event),
+    tell: (event) => watchers.tell(event),
   }
 }
 
@@ -86,5 +87,6 @@ function merge(views: ConnectedPeer[]): ConnectedPeer | undefined {
       (least, { latencyMs }) => (least === null || (latencyMs ?? least) < least ? latencyMs : least),
       null,
     ),
+    ...mergedExchange(views),
   }
 }

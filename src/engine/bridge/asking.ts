@@ -53,6 +53,12 @@ const findMs = 3_000
 const silentAfterMs = 5_000
 /** Milliseconds for which a silent bridge is not asked, so that it does not delay what can go another way. */
 const silentMs = 60_000
+/**
+ * Milliseconds for which a search that has not found a peer is not repeated through the same bridge, since it makes many
+ * work, and how many such pairs of bridge and peer are remembered.
+ */
+const notFoundMs = 5_000
+const maxNotFound = 200
 /** Milliseconds for which a ticket is used. */
 const routeMs = 60_000
 const maxRoutes = 1_000
@@ -68,6 +74,8 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   const finding = new Map<string, SingleFlight<Route>>()
   /** By bridge, until when it is not asked. */
   const silent = new BoundedMap<string, number>({ max: maxRoutes })
+  /** By bridge and peer, until when no search for the peer goes through the bridge. */
+  const notFound = new BoundedMap<string, number>({ max: maxNotFound })
   /** By peer, the bridge that brought no good answer of it last. Others are asked first. */
   const failed = new BoundedMap<string, string>({ max: maxRoutes })
 
@@ -115,6 +123,14 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
     return await Promise.any(asked).catch(() => undefined)
   }
 
+  /** Has bridges look further, except those that did so in vain a short time ago. */
+  async function search(bridges: string[], to: string, problems: Map<string, unknown>): Promise<Route | undefined> {
+    const asked = bridges.filter((bridge) => (notFound.get(`${bridge} ${to}`) ?? 0) <= performance.now())
+    const found = await findThrough(asked, to, { search: newSearch(), problems })
+    if (found === undefined) for (const bridge of asked) notFound.set(`${bridge} ${to}`, performance.now() + notFoundMs)
+    return found
+  }
+
   /** Asks bridges that are linked to the peer first; those without a link to it are then asked to look further. @throws PeerNotConnected */
   async function find(to: string): Promise<Route> {
     const isAsked = (bridge: string) => bridge !== to && (silent.get(bridge) ?? 0) <= performance.now()
@@ -128,7 +144,7 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
       const near = await findThrough(some, to, { problems })
       if (near !== undefined) return near
       const unlinked = some.filter((bridge) => isNoLink(problems.get(bridge)))
-      const far = await findThrough(unlinked, to, { search: newSearch(), problems })
+      const far = await search(unlinked, to, problems)
       if (far !== undefined) return far
     }
     if (problems.size === 0) throw new PeerNotConnected('There is no link to this peer; dial it first.')

@@ -14,6 +14,16 @@ const routeSchema = z
   .max(maxBridgesOnWay - 1)
   .refine((route) => new Set(route).size === route.length)
 
+/** How far bridges look for something: the id of the search, and the bridges that may be asked after the next one. */
+export const searchSchema = z.strictObject({
+  id: bytes({ min: searchIdBytes, max: searchIdBytes }),
+  hops: z
+    .int()
+    .min(1)
+    .max(maxBridgesOnWay - 1),
+})
+export type Search = z.infer<typeof searchSchema>
+
 /**
  * `/peergate/bridge/1.0.0`: a request is CBOR of {to, envelope, timeoutMs}, an answer CBOR of {status} and, when the
  * recipient has answered, its envelope. `no_link`: the recipient is not linked to the bridge in a network that the
@@ -27,18 +37,9 @@ const carrySchema = z.strictObject({
   envelope: bytes(),
   timeoutMs: z.int().min(1),
   route: routeSchema.optional(),
-  search: z
-    .strictObject({
-      id: bytes({ min: searchIdBytes, max: searchIdBytes }),
-      hops: z
-        .int()
-        .min(1)
-        .max(maxBridgesOnWay - 1),
-    })
-    .optional(),
+  search: searchSchema.optional(),
 })
 export type Carry = z.infer<typeof carrySchema>
-export type Search = NonNullable<Carry['search']>
 
 const carriedSchema = z.union([
   z.strictObject({ status: z.literal('answered'), envelope: bytes(), route: routeSchema.optional() }),

@@ -2,7 +2,8 @@ import { PeerNotConnected, ProtocolUnsupported } from '../../errors.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import { createShares } from '../../lib/shares.ts'
 import type { Limits } from '../../limits.ts'
-import type { ConnectedPeer, HandleOptions, P2PEngine, RequestHandler, RequestOptions } from '../engine.ts'
+import type { HandleOptions, P2PEngine, RequestHandler, RequestOptions } from '../engine.ts'
+import { peersBeside } from './beside.ts'
 import { type Carried, type Carry, decodeCarried, decodeCarry, encodeCarried, encodeCarry } from './carry.ts'
 import { bridgedProtocol, bridgeProtocol } from './protocols.ts'
 import { createSearching } from './searching.ts'
@@ -38,18 +39,8 @@ export function createCarrying(
   const { limits } = init
   const { engine, onRefused } = components
   const places = createShares({ max: limits.maxBridgedRequests, maxPerHolder: limits.maxRequestsToPeer })
+  const beside = (from: string) => peersBeside(engine, from)
   const searching = createSearching({ engine, beside, onRefused })
-
-  /**
-   * The linked peers of networks that a linked peer is not in: those that a bridge takes its envelopes to. Peers of one
-   * network link to each other, through a relay if need be.
-   */
-  async function beside(from: string): Promise<ConnectedPeer[]> {
-    const linked = await engine.peers()
-    const asker = linked.find(({ peerId }) => peerId === from)
-    if (asker === undefined) return []
-    return linked.filter(({ networks }) => !networks.some((network) => asker.networks.includes(network)))
-  }
 
   async function handOn({ to, envelope, timeoutMs, route: [next, ...route] = [] }: Carry, options: RequestOptions): Promise<Carried> {
     if (next === undefined) return { status: 'answered', envelope: await engine.request(to, bridgedProtocol, envelope, options) }

@@ -6,8 +6,10 @@ import type { EngineEvent, P2PEngine } from '../engine.ts'
 import { createMergedRouting } from '../merged-routing.ts'
 import { createAnswering } from './answering.ts'
 import { createAsking } from './asking.ts'
-import { answerFromOtherNetworks, bridgeDhtOptions, bridgeDhtProtocol, createBridgedRouting } from './bridged-routing.ts'
+import { createBridgedRouting } from './bridged-routing.ts'
 import { type BridgeLimits, carryOptions, createCarrying } from './carrying.ts'
+import { bridgeDhtOptions, createDhtAnswering } from './dht-answering.ts'
+import { bridgeDhtProtocol } from './dht-questions.ts'
 import { bridgedProtocol, bridgeProtocol } from './protocols.ts'
 
 export interface WithBridgesInit {
@@ -34,7 +36,7 @@ export function withBridges(init: WithBridgesInit, components: { engine: P2PEngi
   const onRefused = () => void refused++
   const asking = createAsking(
     { peerId, seed, limits },
-    { engine, onAnswered: (other, via, beyond) => void watchers.tell({ type: 'peer:bridged', peerId: other, via, beyond }) },
+    { engine, onAnswered: (other, via, beyond) => watchers.tell({ type: 'peer:bridged', peerId: other, via, beyond }) },
   )
   const answering = createAnswering({ peerId, seed, limits }, { isBlocked: (author) => blocked.has(author), onRefused })
 
@@ -43,11 +45,11 @@ export function withBridges(init: WithBridgesInit, components: { engine: P2PEngi
     get networks() {
       return engine.networks
     },
-    routing: dht && !isBridge ? createMergedRouting([engine.routing, createBridgedRouting({ engine })]) : engine.routing,
+    routing: dht ? createMergedRouting([engine.routing, createBridgedRouting({ engine })]) : engine.routing,
     async start() {
       await engine.handle(bridgedProtocol, answering.handler, carryOptions(limits))
       if (isBridge) await engine.handle(bridgeProtocol, createCarrying({ limits }, { engine, onRefused }), carryOptions(limits))
-      if (isBridge && dht) await engine.handle(bridgeDhtProtocol, answerFromOtherNetworks(engine), bridgeDhtOptions)
+      if (isBridge && dht) await engine.handle(bridgeDhtProtocol, createDhtAnswering({ engine }), bridgeDhtOptions)
       await engine.start()
     },
     async block(other) {

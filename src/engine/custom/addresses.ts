@@ -31,7 +31,7 @@ export function addressProblem(address: Multiaddr): string | undefined {
   const form = endpointOf(address)?.form
   if (form === 'ws' || form === 'wss') return undefined
   const names = address.getComponents().map(({ name }) => name)
-  return `the custom engine speaks WebSocket only (/tcp/…/ws); ${names.join('/')} is for LIBP2P_ENABLED=true`
+  return `the custom engine speaks WebSocket only (/tcp/…/ws); ${names.join('/')} is for libp2p`
 }
 
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {

@@ -7,24 +7,24 @@ import { createWatchers } from '../../lib/watchers.ts'
 import { sealDirect } from '../../model/direct-message.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/record-store.ts'
-import type { EngineEvent, Inbound, Network, P2PEngine } from '../engine.ts'
+import type { ConnectedPeer, EngineEvent, Inbound, Network, P2PEngine } from '../engine.ts'
 import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createNoRouting } from '../no-routing.ts'
+import { createTrafficCounter } from '../peer-traffic.ts'
 import { createReachCounter } from '../reach/reach-counts.ts'
 import { createReading } from '../reading.ts'
 import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
-import { priceOf, priceOfControl, priceOfTold } from './link/frame-prices.ts'
+import { priceOf, priceOfTold } from './link/frame-prices.ts'
 import { frameTypes } from './link/frame-types.ts'
 import type { Link } from './link/link.ts'
 import { createOverlay } from './overlay/create-overlay.ts'
-import type { OverlayFrame } from './overlay/frames.ts'
 import { defaultOverlayLimits, overlayLimitsFor } from './overlay/limits.ts'
 import type { Overlay, PeerRecord } from './overlay/overlay.ts'
+import { createOverlayFrames } from './overlay-frames.ts'
 import { createPeering, type PeeringInit } from './peering.ts'
-import { decodeControl, encodeControl, messageHead, parseMessageHead } from './wire/overlay-frame.ts'
 
 export interface CustomEngineInit extends PeeringInit {
   /** Whether to take part in the DHT. */
@@ -81,7 +81,9 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       emit({ type: 'peer:discovery', peerId: other, multiaddrs: [...multiaddrs], source }),
     logger,
   })
-  const { links, handlers, connections, conflicts, reach, viewOf, updateLinks } = peering
+  const { links, handlers, connections, conflicts, reach, updateLinks } = peering
+  const traffic = createTrafficCounter({ isLinked: (other) => links.get(other) !== undefined })
+  const frames = createOverlayFrames({ links, gossip, traffic })
   const dht = init.dht
     ? createDht(
         { limits },
@@ -108,7 +110,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     : undefined
 
   function emit(event: EngineEvent): void {
-    void events.tell(event)
+    events.tell(event)
+  }
+
+  function viewOf(link: Link): ConnectedPeer {
+    const penalty = running?.overlay.penalty(link.peerId) ?? 0
+    return { ...peering.viewOf(link), traffic: traffic.of(link.peerId), score: 0 - penalty }
   }
 
   function onLink(link: Link, { pinned, replaced }: { pinned: boolean; replaced: Link | undefined }): void {
@@ -127,26 +134,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   function onClose({ peerId: other }: Link): void {
     running?.overlay.disconnected(other)
+    traffic.gone(other)
     emit({ type: 'peer:disconnect', peerId: other })
   }
 
   function onFrame(link: Link, type: number, body: Buffer): void {
-    if (running === undefined) return
-    const frame = type === frameTypes.control ? decodeControl(body) : messageFrame(link, body)
-    link.charge(priceOfControl(frame))
-    running.overlay.receive(link.peerId, frame)
-  }
-
-  /** Copies the message out of its record, which may be much larger and would live as long. */
-  function messageFrame(link: Link, body: Buffer): OverlayFrame {
-    return { type: 'message', ...parseMessageHead(body), envelope: gossip.open(Buffer.from(body.subarray(1)), link) }
-  }
-
-  function sendFrame(other: string, frame: OverlayFrame): boolean {
-    const link = links.get(other)
-    if (link === undefined) return false
-    if (frame.type !== 'message') return link.send(frameTypes.control, encodeControl(frame))
-    return link.send(frameTypes.message, messageHead(frame), frame.envelope.bytes)
+    running?.overlay.receive(link.peerId, frames.read(link, type, body))
   }
 
   function linkTo(other: string): Link {
@@ -165,7 +158,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       {
         now: () => performance.now(),
         random: Math.random,
-        send: sendFrame,
+        send: frames.send,
         dial: async (record) => {
           const stopping = peering.stopping()
           if (stopping === undefined) return
@@ -226,7 +219,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     routing: dht?.routing ?? createNoRouting(),
     peerId,
     capabilities: {
-      transports: ['ws', 'wss', 'p2p-circuit'],
+      transports: ['ws', 'wss', 'p2p-circuit', ...(init.webRtc === undefined ? [] : ['webrtc'])],
       dhtNamespaces: dht === undefined ? [] : ['/peergate'],
       mdns: init.mdns,
       relay: init.relay,

@@ -1,14 +1,13 @@
 import type { DialPolicy } from '../dial/policy.ts'
-import type { ConnectedPeer } from '../engine.ts'
 import type { WatchedLink } from '../silent-links.ts'
 import type { Hello } from './link/hello.ts'
-import type { Link } from './link/link.ts'
+import type { Link, LinkView } from './link/link.ts'
 import { tellerOf } from './link/teller-of.ts'
 
 /** What other parts of the gateway are shown of links. */
 export interface LinkViews {
   /** Omits addresses that lead to other hosts and that the dial policy does not let the peer tell. */
-  viewOf(link: Link): ConnectedPeer
+  viewOf(link: Link): LinkView
 }
 
 export function createLinkViews({ policy }: { policy: Pick<DialPolicy, 'mayTell'> }): LinkViews {

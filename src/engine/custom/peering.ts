@@ -7,7 +7,6 @@ import { throughRelays } from '../dial/circuit-address.ts'
 import { withoutPeerId } from '../dial/endpoint.ts'
 import { createDialGate } from '../dial/gate.ts'
 import { createDialPolicy } from '../dial/policy.ts'
-import type { ConnectedPeer } from '../engine.ts'
 import { createIdentityConflicts, type IdentityConflicts } from '../identity-conflicts.ts'
 import type { LimitsReached } from '../limits-reached.ts'
 import type { ReachCounter } from '../reach/reach-counts.ts'
@@ -17,7 +16,7 @@ import { type Connections, createConnections } from './connections.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers, type Handlers } from './link/handlers.ts'
 import { type Hello, protocolVersions } from './link/hello.ts'
-import type { Link } from './link/link.ts'
+import type { Link, LinkView } from './link/link.ts'
 import { createLinkHandshake } from './link/link-handshake.ts'
 import { createLinks, type Links } from './link/links.ts'
 import type { Incoming, Listener } from './link/listener.ts'
@@ -41,7 +40,7 @@ export interface Peering {
   /** The addresses of this node, each with its peer id. Empty while it is stopped. */
   addresses(): string[]
   /** The view of a linked peer that other parts get. */
-  viewOf(link: Link): ConnectedPeer
+  viewOf(link: Link): LinkView
   /** The peer of a link has told addresses, its own or those of others. */
   told(multiaddrs: readonly string[], link: Link): void
   /** Tells every linked peer what has changed about this node. */
@@ -68,6 +67,10 @@ export interface PeeringInit extends Omit<SeekingInit, 'peerId'> {
   tls?: { certFile: string | undefined; keyFile: string | undefined }
   /** Whether to be a relay for others. */
   relay: boolean
+  /** Whether to have a router forward the ports of the node, unless other addresses are announced. */
+  portMapping: boolean
+  /** WebRTC; undefined when it is off. The STUN server for peers listens on the UDP port. */
+  webRtc?: { readonly stunPort: number } | undefined
   dialPrivate: boolean
   dialOwnHost?: boolean
   agent: string
@@ -127,7 +130,13 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     },
   )
   const reach = createReach(
-    { relay: init.relay, limits },
+    {
+      relay: init.relay,
+      portMapping: init.portMapping && init.announce.length === 0,
+      webRtc: init.webRtc,
+      secret: identity.seed,
+      limits,
+    },
     {
       links,
       handlers,

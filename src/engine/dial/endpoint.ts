@@ -1,4 +1,4 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 
 /** The port, name and protocol of a socket address. */
 export interface Endpoint {
@@ -35,4 +35,9 @@ export function endpointOf(address: Multiaddr): Endpoint | undefined {
 /** The address without the expected peer id. */
 export function withoutPeerId(address: Multiaddr): string {
   return address.toString().replace(/\/p2p\/[^/]+$/, '')
+}
+
+/** The address, which has no peer id, with one. */
+export function withPeerId(address: string, peerId: string | undefined): Multiaddr {
+  return multiaddr(peerId === undefined ? address : `${address}/p2p/${peerId}`)
 }

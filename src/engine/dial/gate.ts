@@ -1,7 +1,7 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { orAborted } from '../../lib/deadline.ts'
+import { createLookUp, type LookUp } from '../../lib/look-up.ts'
 import { createDialBudget, type Target, type ToldDial } from './budget.ts'
 import { withoutPeerId } from './endpoint.ts'
 import { type DialPolicy, hostOf } from './policy.ts'
@@ -53,8 +53,6 @@ export class AddressNotReached extends Error {
 /** Maximum IP addresses of one name that are tried. */
 const maxAddressesOfName = 8
 
-export type LookUp = (name: string, family: 0 | 4 | 6) => Promise<string[]>
-
 export function createDialGate(components: {
   policy: DialPolicy
   lookUp?: LookUp
@@ -63,7 +61,7 @@ export function createDialGate(components: {
   /** A dial of a learnt address was refused by the budget. */
   onRefused?: () => void
 }): DialGate {
-  const { policy, lookUp = systemLookUp } = components
+  const { policy, lookUp = createLookUp() } = components
   const budget = createDialBudget(components)
 
   async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
@@ -74,7 +72,7 @@ export function createDialGate(components: {
     const family = families[host.name]
     if (family === undefined) throw new Error(`/${host.name} addresses are not dialled`)
     if (!isHostName(host.value)) throw new Error(`"${host.value}" is not a host name; an IP address is written /ip4/… or /ip6/…`)
-    return [...new Set((await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName))]
+    return [...new Set((await orAborted(lookUp(host.value, family, signal), signal)).slice(0, maxAddressesOfName))]
   }
 
   /** Charges a dial of a learnt address to the budget; undefined for a requested dial. */
@@ -166,11 +164,6 @@ function isHostName(text: string): boolean {
   const labels = text.replace(/\.$/, '').split('.')
   const numeric = /^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')
   return !numeric && isIP(text) === 0 && labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
-}
-
-async function systemLookUp(name: string, family: 0 | 4 | 6): Promise<string[]> {
-  const found = await lookup(name, { all: true, family })
-  return found.map(({ address }) => address)
 }
 
 function reasonOf(error: unknown): string {

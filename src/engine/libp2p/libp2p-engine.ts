@@ -86,7 +86,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       logger,
     },
   )
-  const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
+  const links = createLinks({ policy, exchangeOf: (other) => running?.gossip.exchangeOf(other) })
   const introductions = createIntroductions()
   const signsOfLife = createSignsOfLife()
   const dialledAt = createDialledAt()
@@ -136,14 +136,14 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       logger,
     },
   )
-  const punching = createPunching({ limits }, { node: () => running?.node, logger })
+  const punching = createPunching({ limits }, { node: nodeNow, gossipLinks: () => running?.gossip.links, logger })
 
   function ownAddresses(): string[] {
     return running?.node.getMultiaddrs().map((address) => address.toString()) ?? []
   }
 
   function emit(event: EngineEvent): void {
-    void events.tell(event)
+    events.tell(event)
   }
 
   function peerOf(other: string): ConnectedPeer | undefined {
@@ -227,7 +227,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     gossip.announced.stop()
     await node.stop()
     for (const { peerId: other } of connected) {
-      gossip.lanes.gone(other)
+      gossip.gone(other)
       links.gone(other)
       emit({ type: 'peer:disconnect', peerId: other })
     }

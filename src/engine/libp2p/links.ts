@@ -1,7 +1,10 @@
 import type { Connection, IdentifyResult } from '@libp2p/interface'
+import type { DialPolicy } from '../dial/policy.ts'
 import type { ConnectedPeer } from '../engine.ts'
+import { noTraffic, type PeerExchange } from '../peer-traffic.ts'
 import { bestPath, type LinkPath, linkPathOf } from '../reach/link-path.ts'
 import type { Node } from './node.ts'
+import { tellerOf } from './teller-of.ts'
 
 /** What connected peers say about themselves, beyond their connections. */
 export interface Links {
@@ -26,8 +29,9 @@ const maxProtocols = 100
 const maxTextLength = 200
 
 export function createLinks(components: {
-  /** Whether the peer of a connection may tell an address. */
-  mayTell(address: string, connection: Connection): boolean
+  policy: Pick<DialPolicy, 'mayTell'>
+  /** Undefined while the node is not running. */
+  exchangeOf(peerId: string): PeerExchange | undefined
 }): Links {
   const known = new Map<string, Known>()
 
@@ -49,6 +53,7 @@ export function createLinks(components: {
       agent,
       protocols,
       latencyMs: best.connection.rtt ?? null,
+      ...(components.exchangeOf(peerId) ?? { traffic: noTraffic, score: null }),
     }
   }
 
@@ -61,7 +66,7 @@ export function createLinks(components: {
         listens: listenAddrs
           .slice(0, maxListens)
           .map((address) => address.toString())
-          .filter((address) => components.mayTell(address, connection)),
+          .filter((address) => components.policy.mayTell(address, tellerOf(connection))),
       })
     },
     gone(peerId) {

@@ -16,7 +16,7 @@ import type { RelayServer } from './transport/relay-server.ts'
 
 /** Translates the events of a libp2p node to those of the contract, and passes them to the parts with state by peer. */
 export function listenToNode(
-  { node, gossip }: { node: Node; gossip: Pick<NodeGossip, 'lanes' | 'links' | 'announced'> },
+  { node, gossip }: { node: Node; gossip: Pick<NodeGossip, 'lanes' | 'links' | 'announced' | 'gone'> },
   components: {
     peerOf(peerId: string): ConnectedPeer | undefined
     emit(event: EngineEvent): void
@@ -64,8 +64,7 @@ export function listenToNode(
   })
   node.addEventListener('peer:disconnect', ({ detail }) => {
     const other = detail.toString()
-    gossip.lanes.gone(other)
-    gossip.links.gone(other)
+    gossip.gone(other)
     links.gone(other)
     relay.gone(detail)
     reach.gone(other)

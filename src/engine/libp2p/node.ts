@@ -10,7 +10,7 @@ import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Limits } from '../../limits.ts'
-import type { PunchOutcome } from '../../telemetry/network-metrics.ts'
+import type { PunchOutcome, PunchTransport } from '../../telemetry/network-metrics.ts'
 import type { Asker } from '../asker.ts'
 import type { Bodies } from '../bodies.ts'
 import { throughRelays } from '../dial/circuit-address.ts'
@@ -20,6 +20,7 @@ import type { LimitsReached } from '../limits-reached.ts'
 import type { DhtMode } from '../settings.ts'
 import { dhtService } from './dht/dht.ts'
 import type { Namespaces } from './dht/dht-namespaces.ts'
+import { selfLookups } from './dht/self-lookups.ts'
 import type { DialledAt } from './dialled-at.ts'
 import { gossipOptions } from './gossip/gossip-options.ts'
 import { identifyServices } from './identify.ts'
@@ -32,6 +33,7 @@ import { firstAddresses } from './stored-addresses.ts'
 import { boundMuxer } from './transport/bounded-muxer.ts'
 import { createDnsaddrResolver } from './transport/dnsaddr.ts'
 import { createOwnPort } from './transport/own-port.ts'
+import { createQuicOwnPort } from './transport/quic-own-port.ts'
 import { quicTransport } from './transport/quic-transport.ts'
 import type { RelayServer } from './transport/relay-server.ts'
 import { relayTransport } from './transport/relay-transport.ts'
@@ -74,7 +76,7 @@ export interface NodeComponents {
   signsOfLife: SignsOfLife
   dialledAt: Pick<DialledAt, 'through'>
   punching: Pick<ObservedAddresses, 'dialled' | 'all'>
-  onPunch(outcome: PunchOutcome): void
+  onPunch(transport: PunchTransport, outcome: PunchOutcome): void
   /** Another node, at this address if it is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
   /** A connected peer has told addresses of other peers. */
@@ -96,12 +98,11 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
   const { signsOfLife, dialledAt, punching, addresses, webRtc } = components
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
-  const ownPort = await createOwnPort()
   // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
-  // An `AbortSignal` refuses fractions of a millisecond.
-  const pingTimeoutMs = Math.round((limits.silentLinkMs * 2) / 3)
   const maxSockets = maxConnections + maxPendingConnections
+  const ports = { gate, needsHoles: components.needsHoles, onFromOwnPort: punching.dialled }
+  const [tcpPort, quicPort] = [await createOwnPort(), createQuicOwnPort({ maxFlows: maxSockets })]
   return await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
@@ -123,15 +124,13 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       outboundStreamProtocolNegotiationTimeout: negotiationTimeoutMs,
       resolvers: { dnsaddr: createDnsaddrResolver(policy) },
     },
-    connectionMonitor: {
-      pingInterval: limits.silentLinkMs / 3,
-      pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs },
-    },
+    // connection-monitor.ts takes its place.
+    connectionMonitor: { enabled: false },
     transports: [
-      tcpTransport({ maxConnections: maxSockets }, { gate, ownPort, needsHoles: components.needsHoles, onFromOwnPort: punching.dialled }),
+      tcpTransport({ maxConnections: maxSockets }, { ...ports, ownPort: tcpPort }),
       webSocketTransport({ maxSockets }, { gate }),
       // QUIC has its own encryption, which a private network key does not protect.
-      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached, signsOfLife })] : []),
+      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { ...ports, ownPort: quicPort, reached, signsOfLife })] : []),
       relayTransport({ gate, listener: addresses.relayedListener }),
       ...(webRtc.isOn ? [await webRtc.load({ gate, policy, reached, signsOfLife })] : []),
     ],
@@ -164,7 +163,10 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       addresses: addresses.service,
       ...(init.dht === undefined
         ? {}
-        : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold, bodies, askerOf }) }),
+        : {
+            dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold, bodies, askerOf }),
+            selfLookups,
+          }),
       ...(init.relay ? { relay: relay.service } : {}),
     },
   })

@@ -6,12 +6,13 @@ import type { Limits } from '../../limits.ts'
 import { withoutPeerId } from '../dial/endpoint.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
+import { createConnectionMonitor } from './connection-monitor.ts'
 import type { DialledAt } from './dialled-at.ts'
 import type { Node } from './node.ts'
 import { pingOver } from './ping.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 
-/** Replaces dialled connections that a network outage has left mute (silent-links.ts). */
+/** Replaces dialled connections that a network outage has left mute (silent-links.ts), and closes all that stay mute. */
 export interface SilentConnections {
   start(): void
   stop(): Promise<void>
@@ -26,7 +27,7 @@ export interface SilentConnections {
 const pingMs = 2_000
 
 export function createSilentConnections(
-  init: { limits: Pick<Limits, 'doubtedLinkMs'> },
+  init: { limits: Pick<Limits, 'doubtedLinkMs' | 'silentLinkMs'> },
   components: {
     node(): Node | undefined
     signsOfLife: Pick<SignsOfLife, 'heardAt'>
@@ -41,6 +42,7 @@ export function createSilentConnections(
   const { doubtedLinkMs } = init.limits
   const { node, signsOfLife, dialledAt, policy, isSettled, isWanted, dial, logger } = components
 
+  const monitor = createConnectionMonitor(init, { connections: () => node()?.getConnections() ?? [], signsOfLife })
   const silentLinks = createSilentLinks(init, {
     links: () => (node()?.getConnections() ?? []).filter(isWatched).map(watchedOf),
     isSettled,
@@ -81,8 +83,13 @@ export function createSilentConnections(
   }
 
   return {
-    start: silentLinks.start,
-    stop: silentLinks.stop,
+    start() {
+      silentLinks.start()
+      monitor.start()
+    },
+    async stop() {
+      await Promise.all([silentLinks.stop(), monitor.stop()])
+    },
     opened(connection) {
       if (connection.direction !== 'inbound') return
       for (const each of node()?.getConnections(connection.remotePeer) ?? []) {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { isPublicAddress } from '../dial/policy.ts'
+import { isLoopbackAddress, isPublicAddress } from '../dial/policy.ts'
 import { createFindFirewall, createFindRouter } from './find-router.ts'
 import { createPortMapper, type PortMapper } from './port-mapper.ts'
 import type { LocalPort } from './router.ts'
@@ -11,11 +11,18 @@ import type { LocalPort } from './router.ts'
 export function createPortMapping(
   /** A secret of this node; see `findPcpRouter`. */
   init: { secret: Uint8Array },
-  components: { ports(): LocalPort[]; onChange(): void; logger: Logger },
+  components: {
+    /** The ports that the node listens on. */
+    ports(): LocalPort[]
+    onChange(): void
+    logger: Logger
+  },
 ): PortMapper {
-  const { ports, onChange, logger } = components
-  const isForwarded = ({ ip }: LocalPort) => !ip.includes(':') && !isPublicAddress(ip)
+  const { onChange, logger } = components
+  const isForwarded = ({ ip }: LocalPort) => !ip.includes(':') && !isPublicAddress(ip) && !isLoopbackAddress(ip)
   const isLetThrough = ({ ip }: LocalPort) => ip.includes(':') && isPublicAddress(ip)
+  /** Several addresses may have one port, such as those of TCP and of WebSocket. */
+  const ports = () => [...new Map(components.ports().map((each) => [`${each.transport} ${each.ip} ${each.port}`, each])).values()]
   const mappers = [
     createPortMapper({ ports: () => ports().filter(isForwarded), findRouter: createFindRouter(init), onChange, logger }),
     createPortMapper({ ports: () => ports().filter(isLetThrough), findRouter: createFindFirewall(init), onChange, logger }),

@@ -7,6 +7,11 @@ import type { ConfirmedAddress, Reachability } from './reachability.ts'
 export interface DialBackJudge {
   /** Asks the peers that are due, all at once, except those that have not answered yet. Resolves with the last answer. */
   judge(): Promise<void>
+  /**
+   * Says which addresses a router forwards to this node. Failures at addresses that it did not forward before, and
+   * successes at those that it no longer forwards, hold no more, and the peers are asked again.
+   */
+  forwarded(addresses: readonly string[]): void
   /** When the longest waiting of the asked peers was asked; undefined when none is. */
   readonly askedAt: number | undefined
   readonly state: Reachability['state']
@@ -34,13 +39,16 @@ interface Verdict {
   at: number
   /** Whether each address was reached. Empty when the peer refused. */
   results: Map<string, boolean>
+  /** Whether a router has changed what the peer would find. */
+  isOutdated: boolean
 }
 
 export function createDialBackJudge(components: DialBackJudgeComponents): DialBackJudge {
   const { now, candidates, dialsBack, askDialBack } = components
   const verdicts = new Map<string, Verdict>()
-  /** When the peers that have not answered yet were asked. */
-  const asking = new Map<string, number>()
+  /** When the peers that have not answered yet were asked, and which addresses led elsewhere then, by what they would say. */
+  const asking = new Map<string, { at: number; outdated: Changed[] }>()
+  let before: readonly string[] = []
 
   function confirmed(): ConfirmedAddress[] {
     const all = [...verdicts.values()]
@@ -58,7 +66,8 @@ export function createDialBackJudge(components: DialBackJudgeComponents): DialBa
     return failed.length > 0 && failed.length >= Math.min(judges, dialsBack().length) ? 'hidden' : 'unknown'
   }
 
-  function isDue({ at, results }: Verdict): boolean {
+  function isDue({ at, results, isOutdated }: Verdict): boolean {
+    if (isOutdated) return true
     const wanted = candidates()
     const tried = (address: string) => [...verdicts.values()].some((verdict) => verdict.results.has(address))
     const holds = wanted.some((address) => results.has(address)) && wanted.every(tried)
@@ -66,10 +75,12 @@ export function createDialBackJudge(components: DialBackJudgeComponents): DialBa
   }
 
   async function ask(peerId: string, wanted: string[]): Promise<void> {
-    asking.set(peerId, now())
+    const asked = { at: now(), outdated: [] as Changed[] }
+    asking.set(peerId, asked)
     const results = await askDialBack(peerId, wanted).catch(() => [])
     asking.delete(peerId)
-    verdicts.set(peerId, { at: now(), results: new Map(results.map(({ multiaddr, reached }) => [multiaddr, reached])) })
+    const verdict = { at: now(), results: new Map(results.map(({ multiaddr, reached }) => [multiaddr, reached])), isOutdated: false }
+    verdicts.set(peerId, asked.outdated.reduce(without, verdict))
   }
 
   /** Results of peers without a link hold as long as others. */
@@ -91,8 +102,16 @@ export function createDialBackJudge(components: DialBackJudgeComponents): DialBa
       const free = [...due, ...fresh].filter((peerId) => !asking.has(peerId))
       await Promise.all(free.slice(0, judges - asking.size).map((peerId) => ask(peerId, wanted)))
     },
+    forwarded(addresses) {
+      const opened = addresses.filter((each) => !before.includes(each)).map((multiaddr) => ({ multiaddr, was: false }))
+      const closed = before.filter((each) => !addresses.includes(each)).map((multiaddr) => ({ multiaddr, was: true }))
+      before = [...addresses]
+      const changed = [...opened, ...closed]
+      for (const [peerId, verdict] of verdicts) verdicts.set(peerId, changed.reduce(without, verdict))
+      for (const asked of asking.values()) asked.outdated.push(...changed)
+    },
     get askedAt() {
-      return [...asking.values()].at(0)
+      return [...asking.values()].at(0)?.at
     },
     get state() {
       return state()
@@ -103,4 +122,15 @@ export function createDialBackJudge(components: DialBackJudgeComponents): DialBa
   }
 }
 
-const never: Verdict = { at: Number.NEGATIVE_INFINITY, results: new Map() }
+/** An address that leads elsewhere than before, and what peers found there before. */
+interface Changed {
+  multiaddr: string
+  was: boolean
+}
+
+function without(verdict: Verdict, { multiaddr, was }: Changed): Verdict {
+  if (verdict.results.get(multiaddr) !== was) return verdict
+  return { ...verdict, results: new Map([...verdict.results].filter(([each]) => each !== multiaddr)), isOutdated: true }
+}
+
+const never: Verdict = { at: Number.NEGATIVE_INFINITY, results: new Map(), isOutdated: false }

@@ -9,7 +9,7 @@ import { isIP } from 'node:net'
 export interface Candidate {
   ip: string
   port: number
-  /** As the library reads it: JSON of an `RTCIceCandidateInit`. */
+  /** A candidate as in a description, without `a=`; `readCandidate` gives it as JSON of an `RTCIceCandidateInit`. */
   text: string
 }
 
@@ -30,7 +30,7 @@ const forms = {
 export const maxChannelMessageBytes = 65_536
 
 /**
- * The description, written anew. Candidates in it are left out; peers of this protocol send them one by one.
+ * The description, written anew. Candidates in it are left out; they are checked one by one.
  * @throws Error when a value is missing or malformed
  */
 export function checkDescription(text: string): string {
@@ -67,18 +67,32 @@ const candidateForm =
   /^(?:a=)?candidate:([A-Za-z0-9+/]{1,32}) 1 udp (\d{1,10}) ([0-9A-Fa-f:.]{2,45}) (\d{1,5}) typ (host|srflx|prflx|relay)( |$)/i
 
 /**
- * The candidate in the JSON text of an `RTCIceCandidateInit`; undefined when it is none that this node could use, such as
- * one for TCP, or when it tells the end of candidates.
+ * The candidate, written anew. Undefined for one that this node cannot use, such as one for TCP, and for the end of
+ * candidates.
+ */
+export function checkCandidate(line: string): Candidate | undefined {
+  const [, foundation, priority, ip = '', port, type = ''] = candidateForm.exec(line) ?? []
+  const isUsable = isIP(ip) !== 0 && Number(port) > 0 && Number(port) < 65_536 && Number(priority) < 2 ** 32
+  if (!isUsable) return undefined
+  return { ip, port: Number(port), text: `candidate:${foundation} 1 UDP ${priority} ${ip} ${port} typ ${type.toLowerCase()}` }
+}
+
+/** The usable candidates of a description. */
+export function candidatesIn(description: string): Candidate[] {
+  const lines = description.split(/\r?\n/).filter((line) => line.startsWith('a=candidate:'))
+  return lines.flatMap((line) => checkCandidate(line) ?? [])
+}
+
+/**
+ * `checkCandidate` of the JSON text of an `RTCIceCandidateInit`.
  * @throws Error when the text is not JSON
  */
 export function readCandidate(json: string): Candidate | undefined {
   const told: unknown = JSON.parse(json)
   if (typeof told !== 'object' || told === null || !('candidate' in told) || typeof told.candidate !== 'string') return undefined
-  const [, foundation, priority, ip = '', port, type = ''] = candidateForm.exec(told.candidate) ?? []
-  const isUsable = isIP(ip) !== 0 && Number(port) > 0 && Number(port) < 65_536 && Number(priority) < 2 ** 32
-  if (!isUsable) return undefined
-  const candidate = `candidate:${foundation} 1 UDP ${priority} ${ip} ${port} typ ${type.toLowerCase()}`
-  return { ip, port: Number(port), text: JSON.stringify({ candidate, sdpMid: midOf(told), sdpMLineIndex: 0 }) }
+  const checked = checkCandidate(told.candidate)
+  if (checked === undefined) return undefined
+  return { ...checked, text: JSON.stringify({ candidate: checked.text, sdpMid: midOf(told), sdpMLineIndex: 0 }) }
 }
 
 function midOf(told: object): string {

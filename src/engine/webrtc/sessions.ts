@@ -4,6 +4,7 @@ import { createLru } from '../../lib/lru.ts'
 import { createShares } from '../../lib/shares.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import type { Limits } from '../../limits.ts'
+import type { PunchOutcome } from '../../telemetry/network-metrics.ts'
 import type { DialGate } from '../dial/gate.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import type { Teller } from '../dial/tellers.ts'
@@ -19,7 +20,7 @@ export interface Sessions {
 /** A peer connection, from its first signal to its end. */
 export interface Session {
   /** Has the dial policy and the budget of dials decide whether this node may send to an address that the peer named. */
-  judge(candidate: Candidate, teller: Teller, use: () => void): void
+  judge(candidate: Pick<Candidate, 'ip' | 'port'>, teller: Teller, use: () => void): void
   /** The peer is reached at this address; undefined when it is not known. */
   connected(at: { ip: string; port: number } | undefined): void
   /** The peer connection has ended, or could not be made. Without it, one that was connected keeps its place. */
@@ -41,11 +42,13 @@ export function createSessions(
     gate: DialGate
     policy: Pick<DialPolicy, 'told'>
     reached: Pick<LimitsReached, 'note'>
+    /** Whether the peer of a session was reached is known. */
+    onOutcome(outcome: PunchOutcome): void
     now?: () => number
   },
 ): Sessions {
   const { maxWebrtcConnections: max, dialTimeoutMs } = init.limits
-  const { gate, policy, reached, now = () => performance.now() } = components
+  const { gate, policy, reached, onOutcome, now = () => performance.now() } = components
   const peers = createShares({ max, maxPerHolder: maxOfPeer })
   // Peer ids cost nothing, and behind a relay nobody sees an address: those of one relay share the places.
   const relays = createShares({ max })
@@ -73,8 +76,15 @@ export function createSessions(
       const deadline = createDeadline(dialTimeoutMs, [])
       const selected = Promise.withResolvers<string | undefined>()
       let candidates = 0
+      let isDecided = false
+
+      function decide(outcome: PunchOutcome): void {
+        if (!isDecided) onOutcome(outcome)
+        isDecided = true
+      }
 
       function end(): void {
+        decide('failed')
         deadline[Symbol.dispose]()
         selected.resolve(undefined)
         place[Symbol.dispose]()
@@ -94,6 +104,7 @@ export function createSessions(
           attempt.catch(() => undefined)
         },
         connected(at) {
+          decide('succeeded')
           deadline[Symbol.dispose]()
           selected.resolve(at === undefined ? undefined : keyOf(at))
         },

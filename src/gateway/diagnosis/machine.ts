@@ -32,11 +32,24 @@ export function judgeDisk({ directory, freeBytes, hasFiles }: { directory: strin
   return { check: 'disk', state: 'ok', detail: `${free}.` }
 }
 
-/**
- * @param newest time of the newest thing that was written here, if there is one
- * @param other what a gateway says the time is
- */
-export function judgeClock({ now, newest, other }: { now: number; newest?: number | undefined; other?: number | undefined }): Finding {
+/** @param warnings what the configuration contains that no setting is for */
+export function judgeConfiguration(warnings: string[]): Finding {
+  if (warnings.length === 0) return { check: 'configuration', state: 'ok', detail: 'The configuration is valid.' }
+  return { check: 'configuration', state: 'warning', detail: warnings.join(' '), fix: 'Correct or remove the variables.' }
+}
+
+/** Times, in milliseconds since 1970. */
+export interface Clocks {
+  now: number
+  /** Of the newest thing that was written here, if there is one. */
+  newest?: number | undefined
+  /** Of another clock that should show the same. */
+  other?: { whose: string; at: number } | undefined
+  /** Whether the gateway has seen its clock step, and does not follow it yet. */
+  isHeld?: boolean
+}
+
+export function judgeClock({ now, newest, other, isHeld = false }: Clocks): Finding {
   const fix = 'Set the clock, and keep it right by NTP (timedatectl set-ntp true).'
   const shown = new Date(now).toISOString()
   if (now < earliest) return { check: 'clock', state: 'problem', detail: `The clock shows ${shown}, which is in the past.`, fix }
@@ -44,9 +57,13 @@ export function judgeClock({ now, newest, other }: { now: number; newest?: numbe
     const detail = `The clock shows ${shown}, but files of the gateway are of ${new Date(newest).toISOString()}: it has stepped back.`
     return { check: 'clock', state: 'warning', detail, fix }
   }
-  const apart = other === undefined ? 0 : Math.abs(now - other)
+  if (isHeld) {
+    const detail = `The clock has stepped to ${shown}; the gateway follows it once it is steady.`
+    return { check: 'clock', state: 'warning', detail, fix }
+  }
+  const apart = other === undefined ? 0 : Math.abs(now - other.at)
   if (apart > clockToleranceMs) {
-    const detail = `The clock and that of the gateway are ${Math.round(apart / 1_000)} s apart.`
+    const detail = `The clock and that of ${other?.whose} are ${Math.round(apart / 1_000)} s apart.`
     return { check: 'clock', state: 'warning', detail, fix }
   }
   return { check: 'clock', state: 'ok', detail: `The clock shows ${shown}.` }
@@ -66,8 +83,24 @@ export function judgeDescriptors(init: { limits: Limits; descriptors: number; li
   }
 }
 
-/** What the settings say of proxies: whether clients behind one are told apart, and whether others can pretend to be one. */
-export function judgeProxy(http: { host: string; allowedHosts: string[]; trustedProxies: string[] }): Finding {
+/** The latest request with X-Forwarded-For of an address that is no trusted proxy; the time in milliseconds since 1970. */
+export interface Forwarding {
+  address: string
+  at: number
+}
+
+/** Milliseconds for which such a request is spoken of: the proxy may have become a trusted one, or gone, since. */
+const forwardingMs = 3_600_000
+
+/**
+ * What settings and requests say of proxies: whether clients behind one are told apart, and whether others can pretend to be one.
+ * @param forwarding of a running gateway
+ */
+export function judgeProxy(
+  http: { host: string; allowedHosts: string[]; trustedProxies: string[] },
+  forwarding?: Forwarding,
+  now: number = Date.now(),
+): Finding {
   const everyone = http.trustedProxies.filter((network) => /\/0$/.test(network))
   if (everyone.length > 0) {
     return {
@@ -75,6 +108,14 @@ export function judgeProxy(http: { host: string; allowedHosts: string[]; trusted
       state: 'problem',
       detail: `PEERGATE_TRUSTED_PROXIES contains ${everyone.join(', ')}: any client can choose its address by X-Forwarded-For.`,
       fix: 'List the addresses of your proxies only.',
+    }
+  }
+  if (forwarding !== undefined && now - forwarding.at <= forwardingMs) {
+    return {
+      check: 'proxy',
+      state: 'warning',
+      detail: `Requests with X-Forwarded-For come from ${forwarding.address}, which is no trusted proxy: if it is one, all its clients share the limits of one address.`,
+      fix: 'If it is your proxy, add its address to PEERGATE_TRUSTED_PROXIES. A client that sends the header gains nothing by it.',
     }
   }
   if (http.allowedHosts.length > 0 && http.trustedProxies.length === 0) {

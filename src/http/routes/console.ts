@@ -8,9 +8,9 @@ import { type App, bytesSchema, declareRoute } from '../operation.ts'
 /** `npm ci` builds the console into it, and the package contains it. */
 const directory = join(packageRoot, 'dist/console')
 
-/** The page loads scripts and styles from files only, and calls nothing but its gateway. */
+/** The page loads scripts, styles and the explorer from files only, and calls nothing but its gateway. */
 const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const types = { 'console.js': 'text/javascript; charset=utf-8', 'console.css': 'text/css; charset=utf-8' } as const
 

@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Dht } from '../../dht/dht.ts'
 import { dhtKeySchema, dhtValueSchema, type FoundPeerView, foundPeerSchema } from '../../model/dht-value.ts'
 import { decodePayload, type PayloadInput, payloadInputSchema, wantedEncodingSchema } from '../../model/payload.ts'
+import { acceptsLines, sendLines, withFirst } from '../answer-lines.ts'
 import { clientSignal } from '../client-signal.ts'
 import { dhtValueExample, foundPeerExample } from '../examples.ts'
 import { limitQuery, peerIdParams, waitQuery } from '../inputs.ts'
@@ -253,7 +253,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
   app.route({
     ...dhtContract.findClosestDhtPeers,
     handler: ({ query: { key, ...query }, headers }, reply) =>
-      answerFound(headers, reply, dht.closestPeers(key, { ...query, signal: clientSignal(reply) })),
+      answerFound(headers, reply, dht.closestPeers(Buffer.from(key), { ...query, signal: clientSignal(reply) })),
   })
 }
 
@@ -261,17 +261,8 @@ function dataOf(body: PayloadInput | Buffer): Uint8Array {
   return Buffer.isBuffer(body) ? body : decodePayload(body.data, body.encoding)
 }
 
-/** Returns all peers, or one line per peer as it is found. A failure before the first peer is returned as an error. */
+/** Returns all peers, or one line per peer as it is found. */
 async function answerFound(headers: FastifyRequest['headers'], reply: FastifyReply, found: AsyncIterable<FoundPeerView>) {
-  const iterator = found[Symbol.asyncIterator]()
-  let next = await iterator.next()
-  async function* peers() {
-    for (; next.done !== true; next = await iterator.next()) yield next.value
-  }
-  if (!(headers.accept ?? '').includes('application/x-ndjson')) return { items: await Array.fromAsync(peers()) }
-  return reply.type('application/x-ndjson').send(Readable.from(lines(peers())))
-}
-
-async function* lines(peers: AsyncIterable<FoundPeerView>): AsyncGenerator<string> {
-  for await (const peer of peers) yield `${JSON.stringify(peer)}\n`
+  const { items } = await withFirst(found)
+  return acceptsLines(headers) ? sendLines(reply, items) : { items: await Array.fromAsync(items) }
 }

@@ -6,13 +6,15 @@ import { type App, bytesSchema, declareRoute, json } from '../operation.ts'
 
 /** Folder of the API explorer's files. They are served from here, so that the explorer works on a closed network. */
 const explorerFiles = join(createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json'), '../static')
+/** The console shows the explorer in a frame; no other site can. */
 const explorerPolicy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 const page = `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
+    <meta name="color-scheme" content="light dark">
     <title>Peergate API</title>
     <link rel="stylesheet" href="/docs/swagger-ui.css">
   </head>
@@ -23,8 +25,13 @@ const page = `<!doctype html>
   </body>
 </html>
 `
-const script =
-  "SwaggerUIBundle({ url: '/openapi.json', dom_id: '#explorer', deepLinking: true, showExtensions: true, validatorUrl: null })\n"
+/** The style sheet is dark below a class of the root; here it follows the browser, as the console does. */
+const script = `const dark = matchMedia('(prefers-color-scheme: dark)')
+const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
+dark.addEventListener('change', follow)
+follow()
+SwaggerUIBundle({ url: '/openapi.json', dom_id: '#explorer', deepLinking: true, showExtensions: true, validatorUrl: null })
+`
 
 const assets = {
   'explorer.js': { type: 'text/javascript; charset=utf-8', read: async () => Buffer.from(script) },

@@ -11,6 +11,7 @@ import { directTopic, exactly, type TopicFilter, topicFilter } from '../../model
 import type { Topics } from '../../topics/topics.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
+import { matchesTag } from '../entity-tag.ts'
 import type { App } from '../operation.ts'
 import { messageContract } from './message-contract.ts'
 
@@ -119,10 +120,4 @@ function pageView({ items, removed, newer, older, caughtUp, epoch, count }: Page
   const views = items.map((message) => messageView(message, epoch, encoding))
   const counted = count === undefined ? {} : { count: count.messages, countIsExact: count.isExact }
   return { items: views, ...(gaps.length === 0 ? {} : { gaps }), newer, older, caughtUp, ...counted }
-}
-
-/** If-None-Match, by weak comparison (RFC 9110 §13.1.2). */
-function matchesTag(condition: unknown, etag: string): boolean {
-  if (typeof condition !== 'string') return false
-  return condition.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
 }

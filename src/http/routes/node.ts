@@ -1,13 +1,15 @@
 import { z } from 'zod'
+import { type Finding, findingsSchema } from '../../model/finding.ts'
 import { type GatewayView, gatewaySchema } from '../../model/gateway-view.ts'
 import { type NodeView, nodeSchema } from '../../model/node.ts'
 import { peerIdSchema } from '../../model/peer.ts'
-import { gatewayExample, nodeExample } from '../examples.ts'
+import { findingExample, gatewayExample, nodeExample } from '../examples.ts'
 import { limitQuery, peerIdInput } from '../inputs.ts'
 import { type App, declareRoute, json, noQuery } from '../operation.ts'
 
 export interface NodeComponents {
   node: () => Promise<NodeView>
+  diagnosis: { findings(): Promise<Finding[]> }
   gateways: { list(query: { after?: string | undefined; limit: number }): Promise<{ items: GatewayView[]; next: string | null }> }
 }
 
@@ -34,6 +36,21 @@ export const nodeContract = {
     },
     schema: { querystring: noQuery, response: { 200: json('The gateway.', nodeSchema, nodeExample) } },
   }),
+  getFindings: declareRoute({
+    method: 'GET',
+    url: '/v1/node/findings',
+    config: {
+      operation: {
+        action: 'admin',
+        operationId: 'getFindings',
+        summary: 'Examine this gateway',
+        description:
+          'Looks for what holds the gateway back: its configuration, clock, disk, descriptors, database, proxies and reachability. `peergate doctor` examines a machine before a gateway runs there.',
+        tag: 'Node',
+      },
+    },
+    schema: { querystring: noQuery, response: { 200: json('What was found.', findingsSchema, { findings: [findingExample] }) } },
+  }),
   listNodes: declareRoute({
     method: 'GET',
     url: '/v1/nodes',
@@ -59,6 +76,10 @@ export function nodeRoutes(app: App, components: NodeComponents): void {
   app.route({
     ...nodeContract.getNode,
     handler: () => components.node(),
+  })
+  app.route({
+    ...nodeContract.getFindings,
+    handler: async () => ({ findings: await components.diagnosis.findings() }),
   })
   app.route({
     ...nodeContract.listNodes,

@@ -114,19 +114,6 @@ export const probeContract = {
 export function probeRoutes(app: App, components: { probes: Probes }): void {
   const { probes } = components
 
-  /** The problem of the database: from the last write, or from a read now. */
-  async function databaseFailure(): Promise<PeergateError | undefined> {
-    if (probes.writes.failure !== undefined) return probes.writes.failure
-    if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
-    using deadline = createDeadline(databaseDeadlineMs, [])
-    try {
-      await orAborted(probes.store.position(), deadline.signal)
-      return undefined
-    } catch (error) {
-      return deadline.isOver ? new StoreUnavailable('The database does not answer.') : toPeergateError(error)
-    }
-  }
-
   app.route({
     ...probeContract.probeStarted,
     handler: async (_request, reply) => {
@@ -139,7 +126,7 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
   app.route({
     ...probeContract.probeReady,
     handler: async (_request, reply) => {
-      const failure = await databaseFailure()
+      const failure = await databaseFailure(probes)
       const checks = { started: probes.started(), draining: probes.draining(), database: availability(failure === undefined) }
       const ready = checks.started && !checks.draining && failure === undefined
       reply.code(ready ? 200 : 503)
@@ -152,6 +139,19 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
     ...probeContract.probeHealthy,
     handler: async () => ({ status: availability(true) }),
   })
+}
+
+/** The problem of the database: from the last write, or from a read now. */
+export async function databaseFailure(probes: Pick<Probes, 'store' | 'writes' | 'damaged'>): Promise<PeergateError | undefined> {
+  if (probes.writes.failure !== undefined) return probes.writes.failure
+  if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
+  using deadline = createDeadline(databaseDeadlineMs, [])
+  try {
+    await orAborted(probes.store.position(), deadline.signal)
+    return undefined
+  } catch (error) {
+    return deadline.isOver ? new StoreUnavailable('The database does not answer.') : toPeergateError(error)
+  }
 }
 
 function availability(good: boolean): Availability {

@@ -6,6 +6,7 @@ import { positionSchema } from '../../model/cursor.ts'
 import { wantedEncodingSchema } from '../../model/payload.ts'
 import { chooseSubprotocol, codecFor, subprotocols } from '../../stream/codec.ts'
 import type { Stream } from '../../stream/stream.ts'
+import { beginEvents, eventHeaders } from '../event-answer.ts'
 import { flagQuery, topicsQuery } from '../inputs.ts'
 import { type App, declareRoute, empty } from '../operation.ts'
 import { patternsOfSubscription } from '../topic-rights.ts'
@@ -13,9 +14,6 @@ import { patternsOfSubscription } from '../topic-rights.ts'
 export const streamPath = '/v1/stream'
 /** Maximum characters of all header fields, the limit of Node.js, which refuses longer ones first. */
 const maxHeadersLength = 16_384
-
-/** A proxy that buffers the response would never deliver it. */
-const eventHeaders = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
 
 export const streamContract = {
   openStream: declareRoute({
@@ -140,11 +138,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       // The answer to a HEAD has no body that could go on.
       if (method === 'HEAD') return reply.headers(eventHeaders).send('')
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
-      await stream.acceptEvents({ grant, address, topics: topic, lastEventId, after, ...query }, () => {
-        reply.hijack()
-        // Closes with the response, so that a shutdown need not wait for the client.
-        return reply.raw.writeHead(200, { ...definedHeaders(reply.getHeaders()), ...eventHeaders, connection: 'close' })
-      })
+      await stream.acceptEvents({ grant, address, topics: topic, lastEventId, after, ...query }, () => beginEvents(reply))
     },
   })
 }
@@ -165,10 +159,6 @@ function checkHandshake({ headers }: FastifyRequest, reply: FastifyReply): void 
   if (offered !== undefined && chooseSubprotocol(offered) === undefined) {
     throw new InvalidRequest(`The stream supports the subprotocols ${subprotocols.join(' and ')}; offer one of them, or none.`)
   }
-}
-
-function definedHeaders(headers: Record<string, number | string | string[] | undefined>) {
-  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
 function nothingAsked(): InvalidRequest {

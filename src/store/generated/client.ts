@@ -122,6 +122,26 @@ export type Delivery = Prisma.DeliveryModel
  */
 export type Outbox = Prisma.OutboxModel
 /**
+ * Model Consumer
+ * A named position in the log, whose messages are handed out to workers.
+ */
+export type Consumer = Prisma.ConsumerModel
+/**
+ * Model ConsumerItem
+ * A message that a consumer has taken in and that is not settled.
+ */
+export type ConsumerItem = Prisma.ConsumerItemModel
+/**
+ * Model Webhook
+ * Messages of the log, pushed to a URL. Its position moves only with what the receiver accepted.
+ */
+export type Webhook = Prisma.WebhookModel
+/**
+ * Model WebhookAttempt
+ * The last attempts of a webhook: each takes the place of an older one.
+ */
+export type WebhookAttempt = Prisma.WebhookAttemptModel
+/**
  * Model Log
  * One row: which log this is.
  */

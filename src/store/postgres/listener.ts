@@ -51,7 +51,7 @@ export function createListener(init: { url: string; origin: string }, components
   let wake = new AbortController()
 
   function emit(change: StoreChange): void {
-    void watchers.tell(change)
+    watchers.tell(change)
   }
 
   function onNotice(text: string | undefined): void {

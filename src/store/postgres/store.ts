@@ -18,11 +18,13 @@ import { createSessionStore } from '../shared/sessions.ts'
 import { createAuditStore, createTokenStore } from '../shared/tokens.ts'
 import { createTopicStore } from '../shared/topics.ts'
 import { attemptAsync } from '../shared/unavailable.ts'
+import { createWebhookStore } from '../shared/webhooks.ts'
 import { whileOpen } from '../shared/while-open.ts'
 import { createWhileStarted } from '../shared/while-started.ts'
 import type { Store, StoreChange } from '../store.ts'
 import { changePeers, forgetUnseenPeers } from './change-peers.ts'
 import { createClockStore } from './clock.ts'
+import { createPostgresConsumers } from './consumers.ts'
 import { connectionOptions, connectionSeconds, openPostgresDatabase, type PostgresDatabase } from './database.ts'
 import { createListener, type Listener } from './listener.ts'
 import { createPostgresLog, type PostgresLog } from './log.ts'
@@ -66,7 +68,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
   const { start, stop, opened } = started
 
   function emit(change: StoreChange): void {
-    void watchers.tell(change)
+    watchers.tell(change)
   }
 
   /** The log may have been replaced while the database was away, or by another gateway. */
@@ -119,6 +121,8 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
     sessions: { ...sessions, remove: changes.removeSession },
     audit: createAuditStore({ prisma: () => opened().models }),
     deliveries: createDeliveryStore({ prisma: () => opened().models, turns: () => opened().models }),
+    consumers: createPostgresConsumers({ database: () => opened().database }),
+    webhooks: createWebhookStore({ prisma: () => opened().models, turns: () => opened().models }),
     clock: createClockStore({ database: () => opened().database }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
     listen: watchers.watch,

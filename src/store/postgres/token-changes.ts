@@ -5,6 +5,11 @@ import { insertKey, isKeyTaken } from './keys.ts'
 
 const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
 const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map((_, index) => `$${index + 1}`).join(', ')})`
+/** In the order of ids, so that gateways that note the same tokens do not wait for each other in a circle. */
+const use = `WITH used AS (
+  SELECT "Token"."id", at FROM unnest($1::text[], $2::bigint[]) AS times(id, at) JOIN "Token" ON "Token"."id" = times.id
+    WHERE COALESCE("lastUsedAt", 0) < at ORDER BY 1 FOR UPDATE OF "Token")
+  UPDATE "Token" SET "lastUsedAt" = used.at FROM used WHERE "Token"."id" = used."id"`
 
 /**
  * One gateway at a time changes tokens: each change sees the result of those before it. The other gateways are notified
@@ -53,6 +58,9 @@ export function createTokenChanges(
         await tell(query)
         return 'removed'
       }),
+    used: async (times) => {
+      await database().transaction((query) => query(use, [[...times.keys()], [...times.values()]]))
+    },
     removeSession: (id) =>
       database().transaction(async (query) => {
         const removed = await query('DELETE FROM "Session" WHERE "id" = $1 RETURNING "id"', [id])

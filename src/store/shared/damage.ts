@@ -72,7 +72,7 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
     watch: watchers.watch,
     found(damaged) {
       for (const { seq, id, topic } of damaged) logger.error({ seq, id, topic }, 'a stored message is damaged and was taken out of the log')
-      void watchers.tell(damaged)
+      watchers.tell(damaged)
     },
     failed,
     get isBroken() {

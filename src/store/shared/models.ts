@@ -13,6 +13,8 @@ export type Models = Pick<
   | 'auditEntry'
   | 'delivery'
   | 'outbox'
+  | 'webhook'
+  | 'webhookAttempt'
   | '$executeRaw'
   | '$queryRaw'
 >

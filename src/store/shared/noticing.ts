@@ -14,6 +14,8 @@ export function noticing(store: Store, failed: (error: unknown) => void): Store 
     sessions: heard(store.sessions),
     audit: heard(store.audit),
     deliveries: heard(store.deliveries),
+    consumers: heard(store.consumers),
+    webhooks: heard(store.webhooks),
   }
 }
 

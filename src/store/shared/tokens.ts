@@ -2,15 +2,15 @@ import { z } from 'zod'
 import { bytes } from '../../lib/bytes-schema.ts'
 import type { AuditStore } from '../audit-store.ts'
 import type { Token } from '../generated/client.ts'
-import type { TokenRecord, TokenStore, TokenWithoutHash } from '../token-store.ts'
+import type { CreatedToken, TokenRecord, TokenStore } from '../token-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
 const wordsSchema = z.array(z.string())
 const detailSchema = z.record(z.string(), z.unknown())
 
-/** Changes that depend on all tokens, each in one transaction; implemented per database. */
-export type TokenChanges = Pick<TokenStore, 'add' | 'remove'>
+/** Changes of several rows or that depend on all of them, each in one transaction; implemented per database. */
+export type TokenChanges = Pick<TokenStore, 'add' | 'remove' | 'used'>
 
 export function createTokenStore(components: { prisma: () => Models; changes: TokenChanges }): TokenStore {
   const { prisma, changes } = components
@@ -22,6 +22,7 @@ export function createTokenStore(components: { prisma: () => Models; changes: To
         return row === null ? undefined : { fingerprint: row.fingerprint, token: tokenOfKey(row.items) }
       }),
     remove: (id, check) => attemptAsync(() => changes.remove(id, check)),
+    used: (times) => attemptAsync(() => changes.used(times)),
     find: (hash) =>
       attemptAsync(async () => {
         const row = await prisma().token.findFirst({ where: { hash: Buffer.from(hash) } })
@@ -50,11 +51,11 @@ export function createTokenStore(components: { prisma: () => Models; changes: To
   }
 }
 
-export const tokenColumnNames = ['id', 'name', 'hash', 'actions', 'topics', 'createdAt', 'expiresAt']
+export const tokenColumnNames = ['id', 'name', 'hash', 'actions', 'topics', 'createdAt', 'expiresAt', 'lastUsedAt']
 
 /** The column values, in column order. */
-export function tokenValues({ id, name, hash, actions, topics, createdAt, expiresAt }: TokenRecord) {
-  return [id, name, Buffer.from(hash), JSON.stringify(actions), JSON.stringify(topics), createdAt, expiresAt ?? null]
+export function tokenValues({ id, name, hash, actions, topics, createdAt, expiresAt, lastUsedAt }: TokenRecord) {
+  return [id, name, Buffer.from(hash), JSON.stringify(actions), JSON.stringify(topics), createdAt, expiresAt ?? null, lastUsedAt ?? null]
 }
 
 const tokenOfKeySchema = z.object({
@@ -71,7 +72,7 @@ export function itemsOfKey({ id, name, actions, topics, createdAt, expiresAt }: 
   return JSON.stringify({ id, name, actions, topics, createdAt, expiresAt })
 }
 
-function tokenOfKey(items: string): TokenWithoutHash {
+function tokenOfKey(items: string): CreatedToken {
   const { expiresAt, ...token } = tokenOfKeySchema.parse(JSON.parse(items))
   return { ...token, expiresAt }
 }
@@ -84,6 +85,7 @@ const tokenRowSchema = z.object({
   topics: z.string(),
   createdAt: z.number(),
   expiresAt: z.number().nullable(),
+  lastUsedAt: z.number().nullable(),
 })
 
 /** A token from a row that a driver read. */
@@ -92,13 +94,14 @@ export function tokenOfRow(row: unknown): TokenRecord {
 }
 
 function toRecord(
-  row: Omit<Token, 'hash' | 'createdAt' | 'expiresAt'> & {
+  row: Omit<Token, 'hash' | 'createdAt' | 'expiresAt' | 'lastUsedAt'> & {
     hash: Uint8Array
     createdAt: bigint | number
     expiresAt: bigint | number | null
+    lastUsedAt: bigint | number | null
   },
 ): TokenRecord {
-  const { id, name, hash, actions, topics, createdAt, expiresAt } = row
+  const { id, name, hash, actions, topics, createdAt, expiresAt, lastUsedAt } = row
   return {
     id,
     name,
@@ -107,6 +110,7 @@ function toRecord(
     topics: wordsSchema.parse(JSON.parse(topics)),
     createdAt: Number(createdAt),
     expiresAt: expiresAt === null ? undefined : Number(expiresAt),
+    lastUsedAt: lastUsedAt === null ? undefined : Number(lastUsedAt),
   }
 }
 

@@ -16,12 +16,14 @@ import { createSessionStore } from '../shared/sessions.ts'
 import { createAuditStore, createTokenStore } from '../shared/tokens.ts'
 import { createTopicStore } from '../shared/topics.ts'
 import { attemptAsync } from '../shared/unavailable.ts'
+import { createWebhookStore } from '../shared/webhooks.ts'
 import { whileOpen } from '../shared/while-open.ts'
 import { createWhileStarted } from '../shared/while-started.ts'
 import type { Store } from '../store.ts'
 import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
 import { changePeers, forgetUnseenPeers } from './change-peers.ts'
 import { createClockStore } from './clock.ts'
+import { createSqliteConsumers } from './consumers.ts'
 import { openSqliteDatabase, type SqliteDatabase, type Synchronous } from './database.ts'
 import { createDiskRoom, type DiskRoom, makeRoomToOpen, writeReserve } from './disk-room.ts'
 import { createSqliteLog } from './log.ts'
@@ -82,6 +84,8 @@ export function createSqliteStore(init: SqliteStoreInit, components: { logger: L
         return await deliveries.add(delivery, since)
       },
     },
+    consumers: createSqliteConsumers({ writer: () => opened().writer }),
+    webhooks: createWebhookStore({ prisma: () => opened().prisma, turns: () => opened().turns }),
     clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
     // The key's state file holds the lock, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),

@@ -4,6 +4,7 @@ import { insertKey, isKeyTaken } from './keys.ts'
 
 const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
 const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map(() => '?').join(', ')})`
+const use = 'UPDATE "Token" SET "lastUsedAt" = ? WHERE "id" = ? AND COALESCE("lastUsedAt", 0) < ?'
 
 /**
  * Token changes in transactions of the writer, which also lock out other processes, such as the command that creates
@@ -30,6 +31,10 @@ export function createTokenChanges(components: { writer: () => SqliteDatabase })
         writer().run('DELETE FROM "Token" WHERE "id" = ?', id)
         writer().run('DELETE FROM "Session" WHERE "holder" = ?', id)
         return 'removed'
+      }),
+    used: async (times) =>
+      writer().transaction(() => {
+        for (const [id, time] of times) writer().run(use, time, id, time)
       }),
   }
 }

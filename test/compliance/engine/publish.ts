@@ -67,6 +67,28 @@ export function describePublish({ pair, link, knows, publish }: EngineNodes): vo
       expect(await Promise.all(b.received.map(verifyMessage))).toEqual(signed.map(() => true))
     })
 
+    test('counts what a peer and this node send each other, anew with each link, and has a score of the peer or none', async () => {
+      const [a, b] = await pair()
+      await b.engine.subscribe('orders')
+      await link(a, b)
+      await knows(a, b, 'orders')
+      const isScore = expect.toSatisfy((score: unknown) => score === null || typeof score === 'number')
+      const none = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 }
+      expect(await a.engine.peers()).toMatchObject([{ traffic: none, score: isScore }])
+      await publish(a, 'orders', 'one', 'two', 'three')
+      await expect.poll(() => b.received.length).toBe(3)
+      const [[atA], [atB]] = [await a.engine.peers(), await b.engine.peers()]
+      expect([atA, atB]).toMatchObject([
+        { traffic: { ...none, messagesOut: 3, bytesOut: expect.any(Number) } },
+        { traffic: { ...none, messagesIn: 3, bytesIn: expect.any(Number) } },
+      ])
+      for (const bytes of [atA?.traffic.bytesOut, atB?.traffic.bytesIn]) expect(bytes).toBeGreaterThanOrEqual('onetwothree'.length)
+      await a.engine.hangUp(b.engine.peerId)
+      await expect.poll(() => b.engine.peers()).toEqual([])
+      await link(a, b)
+      for (const { engine } of [a, b]) expect(await engine.peers()).toMatchObject([{ traffic: none }])
+    })
+
     test('delivers empty data and any bytes', async () => {
       const [a, b] = await pair()
       await b.engine.subscribe('orders')

@@ -39,7 +39,15 @@ export function describeSessions(open: () => Promise<Store>, reopen: () => Promi
 
     test('end with their token, and are forgotten when they have expired', async () => {
       const store = await open()
-      const token = { name: 'a', hash: Buffer.alloc(32, 1), actions: ['read'], topics: ['>'], createdAt: 1, expiresAt: undefined }
+      const token = {
+        name: 'a',
+        hash: Buffer.alloc(32, 1),
+        actions: ['read'],
+        topics: ['>'],
+        createdAt: 1,
+        expiresAt: undefined,
+        lastUsedAt: undefined,
+      }
       await store.tokens.add({ id: 'tok_a', ...token })
       for (const each of [session('a', 1_000), session('b', 2_000, { holder: 'tok_b' }), session('c', 3_000, { holder: 'tok_b' })])
         await store.sessions.add(each, roomy)

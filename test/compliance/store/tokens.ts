@@ -13,6 +13,7 @@ export function describeTokens(open: () => Promise<Store>, reopen: () => Promise
       topics: ['orders', 'news.*'],
       createdAt,
       expiresAt,
+      lastUsedAt: undefined,
     })
 
     test('are found by the hash of their secret, and listed in the order in which they were made, over a restart', async () => {
@@ -43,6 +44,31 @@ export function describeTokens(open: () => Promise<Store>, reopen: () => Promise
       expect([(await store.tokens.get('d'))?.name, await store.tokens.get('e')]).toEqual(['new', undefined])
     })
 
+    test('keep the time of their last use, which only later ones change, over a restart', async () => {
+      const store = await open()
+      for (const id of ['a', 'b']) await store.tokens.add(token(id, 1_000))
+      await store.tokens.used(
+        new Map([
+          ['a', 5_000],
+          ['gone', 6_000],
+        ]),
+      )
+      await store.tokens.used(
+        new Map([
+          ['b', 7_000],
+          ['a', 4_000],
+        ]),
+      )
+      await store.tokens.used(new Map())
+      await store.stop()
+      const { tokens } = await reopen()
+      expect((await tokens.list()).map(({ id, lastUsedAt }) => [id, lastUsedAt])).toEqual([
+        ['a', 5_000],
+        ['b', 7_000],
+      ])
+      expect((await tokens.find(token('a', 0).hash))?.lastUsedAt).toBe(5_000)
+    })
+
     test('are changed when a check of all of them allows it', async () => {
       const store = await open()
       const seen: string[][] = []
@@ -71,7 +97,7 @@ export function describeTokens(open: () => Promise<Store>, reopen: () => Promise
       if (store === undefined || other === undefined) throw new Error('there are two')
       const [made, ...more] = await store.tokens.list()
       expect([made?.id, more]).toEqual([expect.stringMatching('^t[01]$'), []])
-      const { hash: _, ...view } = token(made?.id ?? '', 5_000, 9_000)
+      const { hash: _, lastUsedAt: __, ...view } = token(made?.id ?? '', 5_000, 9_000)
       await store.tokens.rename(view.id, 'renamed')
       await store.tokens.remove(view.id)
       const noted = await other.tokens.createdUnder('a token k', 5_000)

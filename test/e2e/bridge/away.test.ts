@@ -39,3 +39,26 @@ test('what happened in one network while a bridge was away reaches the other, al
     await expect.poll(stored, { timeout: 60_000 }).toEqual(texts.toSorted())
   }
 })
+
+test('a gateway that fetches what it missed from a bridge has it once, though the bridge is killed meanwhile', async () => {
+  // Several seconds of fetching.
+  const slow = { PEERGATE_HISTORY_PEER_BYTES_PER_SECOND: '65536' }
+  const texts = Array.from({ length: 40 }, (_, number) => `${number} ${'x'.repeat(16_000)}`)
+  const [bridge, here, there] = [await movingGateway(), await movingGateway(), await movingGateway(slow)]
+  await bridge.start('both')
+  await here.start('custom', [bridge])
+  await there.start('libp2p', [bridge])
+  for (const gateway of [here, there]) await gateway.rest.call('PUT', `/v1/topics/${topic}`, {})
+  await expect.poll(() => subscribersAt(bridge)).toBe(2)
+  await expect.poll(() => subscribersAt(here)).toBe(1)
+  await there.end('SIGTERM')
+  for (const text of texts) expect((await here.rest.publish(topic, text)).recipients).toBe(1)
+  const stored = async ({ rest }: MovingGateway) => (await rest.history(`topic=${topic}`)).map(({ data }) => String(data))
+  await expect.poll(async () => (await stored(bridge)).length, { timeout: 60_000 }).toBe(texts.length)
+  await there.start('libp2p', [bridge])
+  await expect.poll(async () => (await stored(there)).length, { timeout: 60_000, interval: 50 }).toBeGreaterThan(0)
+  await bridge.end('SIGKILL')
+  await bridge.start('both', [here, there])
+  await expect.poll(async () => (await stored(there)).length, { timeout: 120_000 }).toBeGreaterThanOrEqual(texts.length)
+  expect(await stored(there)).toEqual(texts)
+})

@@ -6,9 +6,10 @@ import { faultsOf, lateOf, noFaults, publishShare, someOf, startFollower, unsign
 import { type MovingGateway, movingGateway } from '../../fixtures/moving-gateway.ts'
 import { keepOutput } from '../../fixtures/recent-output.ts'
 import { stockNode } from '../../fixtures/stock-node.ts'
+import { byLength } from '../../fixtures/test-length.ts'
 
 const topic = 'orders'
-const messages = Number(process.env['PEERGATE_TEST_MIGRATED_MESSAGES'] ?? 2_000)
+const messages = byLength({ gate: 2_000, full: 10_000 })
 const kills = 20
 /** At each gateway. */
 const publishers = 4

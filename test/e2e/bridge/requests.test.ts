@@ -48,6 +48,36 @@ test('requests reach services of the other network, and the path to the peer is 
   await expect.poll(async () => (await ask(here, there)).status, { timeout: 30_000 }).not.toBe(200)
 })
 
+test('a request whose bridge is killed before the answer ends with an error, begins once, and the next one is answered', async () => {
+  const { bridge, here, there } = await acrossBridge()
+  const begun: Array<{ requestId: string; data: string }> = []
+  const stream = await openStream(there.url)
+  onTestFinished(() => stream.socket.terminate())
+  const answer = ({ requestId, data }: (typeof begun)[number]) => stream.send({ type: 'reply', requestId, data: `of ${data}` })
+  stream.socket.on('message', (raw) => {
+    const frame = JSON.parse(raw.toString())
+    if (frame.type !== 'request') return
+    begun.push(frame)
+    if (frame.data !== 'killed') answer(frame)
+  })
+  stream.send({ type: 'serve', service: 'slow' })
+  await stream.expect('serving')
+  const asking = (data: string) =>
+    here.rest.call<{ data?: string; code?: string; retryable?: boolean }>('POST', `/v1/peers/${there.peerId}/requests/slow`, { data })
+  await expect.poll(async () => (await asking('first')).body.data, { timeout: 30_000 }).toBe('of first')
+  const pending = asking('killed')
+  await expect.poll(() => begun.map(({ data }) => data), { timeout: 30_000 }).toContain('killed')
+  await bridge.end('SIGKILL')
+  // It may have had effects: the client decides whether to ask once more.
+  expect(await pending).toMatchObject({ status: 502, body: { code: 'service_gone', retryable: false } })
+  // Nobody waits for this answer any longer.
+  for (const request of begun.filter(({ data }) => data === 'killed')) answer(request)
+  await bridge.start('both')
+  await expect.poll(async () => (await asking('next')).body.data, { timeout: 60_000 }).toBe('of next')
+  expect(begun.filter(({ data }) => data === 'killed')).toHaveLength(1)
+  expect(begun.filter(({ data }) => data === 'next')).toHaveLength(1)
+})
+
 test('direct messages reach the other network once and in order, though the bridge is killed and comes back', async () => {
   const { bridge, here, there } = await acrossBridge()
   const sent: DeliveryView[] = []

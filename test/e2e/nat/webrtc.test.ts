@@ -7,7 +7,7 @@ import { getInside, inside } from '../../fixtures/inside.ts'
 import { canRoute, createRoutedNetwork, publicAddress, type RoutedNetwork } from '../../fixtures/routed-network.ts'
 import { temporaryDirectory } from '../../fixtures/temporary.ts'
 
-/** Two gateways behind routers that let no TCP through, on libp2p with WebRTC, and a relay that is their STUN server, too. */
+/** Two gateways behind routers that let no TCP through, and a relay that is their STUN server, too. */
 
 const topic = 'by datagrams'
 
@@ -17,22 +17,37 @@ interface Place {
   under: string[]
 }
 
-async function start(under: string[] = [], env: Record<string, string>): Promise<Place> {
-  const environment = { ...quietEnvironment(await temporaryDirectory(), 'libp2p'), PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478' }
+type Engine = 'libp2p' | 'custom'
+
+async function start(engine: Engine, under: string[] = [], env: Record<string, string>): Promise<Place> {
+  const environment = { ...quietEnvironment(await temporaryDirectory(), engine), PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478' }
   const { url, peerId } = await gatewayForTest({ ...environment, ...env }, under)
   return { url, peerId, under }
 }
 
-async function startBehind({ outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
-  const place = `/ip4/${publicAddress}/tcp/7071`
-  const relay = await start(outside, { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071', PEERGATE_ANNOUNCE: place, PEERGATE_RELAY: 'true' })
-  const hidden = { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071' }
+interface Way {
+  engine: Engine
+  /** The port of each gateway, which the others dial. */
+  port: string
+  path: 'webrtc' | 'quic'
+}
+
+const ways: Way[] = [
+  { engine: 'libp2p', port: 'tcp/7071', path: 'webrtc' },
+  { engine: 'custom', port: 'tcp/7071/ws', path: 'webrtc' },
+  { engine: 'libp2p', port: 'udp/7071/quic-v1', path: 'quic' },
+]
+
+async function startBehind({ engine, port }: Way, { outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
+  const place = `/ip4/${publicAddress}/${port}`
+  const hidden = { PEERGATE_LISTEN: `/ip4/0.0.0.0/${port}` }
+  const relay = await start(engine, outside, { ...hidden, PEERGATE_ANNOUNCE: place, PEERGATE_RELAY: 'true' })
   const toRelay = `${place}/p2p/${relay.peerId}`
-  const target = await start(hosts[0], { ...hidden, PEERGATE_BOOTSTRAP: toRelay })
+  const target = await start(engine, hosts[0], { ...hidden, PEERGATE_BOOTSTRAP: toRelay })
   const relays = async () => (await getInside<NodeView>(target.under, `${target.url}/v1/node`)).reachability.relays
   await expect.poll(relays, { timeout: 60_000 }).toEqual([relay.peerId])
   const through = `${toRelay}/p2p-circuit/p2p/${target.peerId}`
-  return [target, await start(hosts[1], { ...hidden, PEERGATE_BOOTSTRAP: `${toRelay},${through}` })]
+  return [target, await start(engine, hosts[1], { ...hidden, PEERGATE_BOOTSTRAP: `${toRelay},${through}` })]
 }
 
 async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
@@ -40,31 +55,35 @@ async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
   return [await path(one, other), await path(other, one)]
 }
 
-test('behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to WebRTC, and when that way ends (needs network namespaces)', {
-  timeout: 240_000,
-}, async ({ skip }) => {
-  skip(!(await canRoute()), 'network namespaces and nft are needed')
-  const network = await createRoutedNetwork(['port-restricted', 'port-restricted'])
-  await network.part(0, 1, 'tcp')
-  await network.part(1, 0, 'tcp')
-  const places = await startBehind(network)
-  const readers = places.map(({ under, url }) => inside(under, 'receive', url, topic, '1000000'))
-  for (const { lines } of readers) await expect.poll(() => lines[0], { timeout: 30_000 }).toBe('subscribed')
-  let rounds = 0
-  async function publish(): Promise<void> {
-    rounds++
-    const writers = places.map(({ under, url }) => inside(under, 'publish', url, topic, '100'))
-    for (const { ended } of writers) expect(await ended).toEqual({ code: 0, output: 'done' })
-  }
-  while (rounds < 5 || (await paths(places)).includes('relay')) await publish()
-  expect(await paths(places)).toEqual(['webrtc', 'webrtc'])
-  while (rounds < 10) await publish()
-  // The way over UDP ends, and the relay is used again.
-  await network.part(0, 1)
-  await network.part(1, 0)
-  await expect.poll(() => paths(places), { timeout: 90_000, interval: 500 }).toEqual(['relay', 'relay'])
-  await publish()
-  const all = Array.from({ length: 100 * rounds }, (_, index) => `${Math.floor(index / rounds)}`)
-  const sorted = () => readers.map(({ lines }) => lines.slice(1).toSorted((one, other) => Number(one) - Number(other)))
-  await expect.poll(sorted, { timeout: 60_000 }).toEqual([all, all])
-})
+test.for(ways)(
+  '$engine on $port: behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to $path, and when that way ends (needs network namespaces)',
+  {
+    timeout: 240_000,
+  },
+  async (way, { skip }) => {
+    skip(!(await canRoute()), 'network namespaces and nft are needed')
+    const network = await createRoutedNetwork(['port-restricted', 'port-restricted'])
+    await network.part(0, 1, 'tcp')
+    await network.part(1, 0, 'tcp')
+    const places = await startBehind(way, network)
+    const readers = places.map(({ under, url }) => inside(under, 'receive', url, topic, '1000000'))
+    for (const { lines } of readers) await expect.poll(() => lines[0], { timeout: 30_000 }).toBe('subscribed')
+    let rounds = 0
+    async function publish(): Promise<void> {
+      rounds++
+      const writers = places.map(({ under, url }) => inside(under, 'publish', url, topic, '100'))
+      for (const { ended } of writers) expect(await ended).toEqual({ code: 0, output: 'done' })
+    }
+    while (rounds < 5 || (await paths(places)).includes('relay')) await publish()
+    expect(await paths(places)).toEqual([way.path, way.path])
+    while (rounds < 10) await publish()
+    // The way over UDP ends, and the relay is used again.
+    await network.part(0, 1)
+    await network.part(1, 0)
+    await expect.poll(() => paths(places), { timeout: 90_000, interval: 500 }).toEqual(['relay', 'relay'])
+    await publish()
+    const all = Array.from({ length: 100 * rounds }, (_, index) => `${Math.floor(index / rounds)}`)
+    const sorted = () => readers.map(({ lines }) => lines.slice(1).toSorted((one, other) => Number(one) - Number(other)))
+    await expect.poll(sorted, { timeout: 60_000 }).toEqual([all, all])
+  },
+)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { createLinkedPeers } from '../../../src/engine/both/linked-peers.ts'
 import type { ConnectedPeer, EngineEvent, NetworkKind } from '../../../src/engine/engine.ts'
+import { noTraffic } from '../../../src/engine/peer-traffic.ts'
 
 /** A view of a peer, as an engine has it. */
 function view(network: NetworkKind, more: Partial<ConnectedPeer> = {}): ConnectedPeer {
@@ -13,9 +14,13 @@ function view(network: NetworkKind, more: Partial<ConnectedPeer> = {}): Connecte
     agent: null,
     protocols: [],
     latencyMs: null,
+    traffic: noTraffic,
+    score: null,
     ...more,
   }
 }
+
+const traffic = (factor: number) => ({ messagesIn: factor, bytesIn: 2 * factor, messagesOut: 3 * factor, bytesOut: 4 * factor })
 
 /** Two engines of the test's, and what is told of their peers together. */
 function linkedPeers() {
@@ -55,9 +60,18 @@ test('a peer connects with its first link and disconnects with its last', () => 
 test('the view of a peer is made of those that the engines have', async () => {
   const { custom, libp2p, linked } = linkedPeers()
   custom.linked.push(
-    view('custom', { multiaddrs: ['/a', '/b'], protocols: ['/p', '/q'], latencyMs: 30, path: { by: 'relay', via: 'relay', since: 1 } }),
+    view('custom', {
+      multiaddrs: ['/a', '/b'],
+      protocols: ['/p', '/q'],
+      latencyMs: 30,
+      path: { by: 'relay', via: 'relay', since: 1 },
+      traffic: traffic(1),
+      score: -2,
+    }),
   )
-  libp2p.linked.push(view('libp2p', { multiaddrs: ['/b', '/c'], protocols: ['/q', '/r'], latencyMs: 20, agent: 'agent' }))
+  libp2p.linked.push(
+    view('libp2p', { multiaddrs: ['/b', '/c'], protocols: ['/q', '/r'], latencyMs: 20, agent: 'agent', traffic: traffic(10), score: 3 }),
+  )
   libp2p.linked.push(view('libp2p', { peerId: 'other' }))
   expect(await linked.peers()).toEqual([
     {
@@ -69,6 +83,8 @@ test('the view of a peer is made of those that the engines have', async () => {
       agent: 'agent',
       protocols: ['/p', '/q', '/r'],
       latencyMs: 20,
+      traffic: traffic(11),
+      score: -2,
     },
     view('libp2p', { peerId: 'other' }),
   ])

@@ -1,6 +1,8 @@
 import { encode } from 'cborg'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { answerFromOtherNetworks, bridgeDhtProtocol, createBridgedRouting } from '../../../src/engine/bridge/bridged-routing.ts'
+import { createBridgedRouting } from '../../../src/engine/bridge/bridged-routing.ts'
+import { createDhtAnswering } from '../../../src/engine/bridge/dht-answering.ts'
+import { bridgeDhtProtocol } from '../../../src/engine/bridge/dht-questions.ts'
 import type { ConnectedPeer, Network } from '../../../src/engine/engine.ts'
 import type { FoundPeer, Routing } from '../../../src/engine/routing.ts'
 import { RecordNotFound } from '../../../src/errors.ts'
@@ -33,7 +35,8 @@ describe('a bridge', () => {
   /** A bridge that finds in its other network what the test says. */
   function bridgeTo(routing: Partial<Routing>) {
     const network = Object.assign(Object.create(null) as Network, { peers: async () => [], routing })
-    const answer = answerFromOtherNetworks({ networks: [network] })
+    const engine = { networks: [network], peers: async () => [], request: () => Promise.reject(new Error('no bridge')) }
+    const answer = createDhtAnswering({ engine })
     return async (question: object) => decodeCbor(await answer({ from: 'asker', body: encode(question), signal }), { maxItems: 10_000 })
   }
 

@@ -1,6 +1,6 @@
 import { encode } from 'cborg'
 import { describe, expect, test } from 'vitest'
-import { bridgeDhtProtocol } from '../../../src/engine/bridge/bridged-routing.ts'
+import { bridgeDhtProtocol } from '../../../src/engine/bridge/dht-questions.ts'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
 import { DhtUnavailable, RecordNotFound } from '../../../src/errors.ts'
 import { immutableKey, ownKey, sealOwnRecord } from '../../../src/model/dht-record.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Carry, decodeCarried, decodeCarry, encodeCarried, encodeCarry, maxBridgesOnWay } from '../../../src/engine/bridge/carry.ts'
 import { bridgeProtocol } from '../../../src/engine/bridge/protocols.ts'
 import type { EngineEvent, P2PEngine } from '../../../src/engine/engine.ts'
@@ -121,6 +121,53 @@ test('a search passes each bridge once, in a ring too', async () => {
   await linkTo(second, watcher.engine)
   await expect(ask(here, await networks.node(nameOf(9)))).rejects.toThrow(PeerNotConnected)
   expect(asked.length).toBe(1)
+})
+
+describe('a peer that was searched for in vain', () => {
+  async function searchedInVain() {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { networks, here, row } = await inARow(2)
+    const watcher = await networks.idleBridge(between(1))
+    const searches = await listening(watcher, noLink)
+    if (row[0] !== undefined) await linkTo(row[0], watcher.engine)
+    const there = await networks.node(nameOf(2))
+    await serve(there)
+    await expect(ask(here, there)).rejects.toThrow(PeerNotConnected)
+    return { networks, here, row, there, searches }
+  }
+
+  test('is searched for again after five seconds, not before', async () => {
+    const { here, there, row, searches } = await searchedInVain()
+    vi.advanceTimersByTime(4_999)
+    await expect(ask(here, there)).rejects.toThrow(`${row[0]?.peerId}: it has no link to the peer in another network`)
+    expect(searches.length).toBe(1)
+    if (row[1] !== undefined) await linkTo(there, row[1])
+    vi.advanceTimersByTime(1)
+    expect(text(await ask(here, there))).toBe(`${here.peerId} ${row[1]?.peerId} hello`)
+  })
+
+  test('is found at once by a bridge that is linked to it, or that has not been asked', async () => {
+    const { networks, here, there } = await searchedInVain()
+    const [near, far, next] = [
+      await networks.bridge({ between: [nameOf(0), 'libp2p9'] }),
+      await networks.bridge(between(0)),
+      await networks.bridge(between(1)),
+    ]
+    const other = await networks.node('libp2p9')
+    await serve(other)
+    await expect(ask(here, other)).rejects.toThrow(PeerNotConnected)
+    await linkTo(here, near)
+    await linkTo(other, near)
+    expect(text(await ask(here, other))).toBe(`${here.peerId} ${near.peerId} hello`)
+    for (const [one, another] of [
+      [here, far],
+      [far, next],
+      [next, there],
+    ] as const)
+      await linkTo(one, another)
+    expect(text(await ask(here, there))).toBe(`${here.peerId} ${next.peerId} hello`)
+  })
 })
 
 test('a far bridge that brings a false ticket does not hide the peer', async () => {

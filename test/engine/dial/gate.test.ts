@@ -1,8 +1,9 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AddressNotReached, createDialGate, type DialAttempt, type DialTarget, type LookUp } from '../../../src/engine/dial/gate.ts'
+import { AddressNotReached, createDialGate, type DialAttempt, type DialTarget } from '../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../src/engine/dial/policy.ts'
+import type { LookUp } from '../../../src/lib/look-up.ts'
 import type { AddressSource } from '../../../src/model/peer.ts'
 
 const peer = '/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
@@ -27,9 +28,9 @@ async function dial(options: Dial) {
   policy.note(address, source)
   const lookedUp: Array<[string, number]> = []
   const targets: DialTarget[] = []
-  const lookUp: LookUp = (name, family) => {
+  const lookUp: LookUp = (name, family, signal) => {
     lookedUp.push([name, family])
-    return options.lookUp?.(name, family) ?? Promise.resolve(answers[lookedUp.length - 1] ?? [])
+    return options.lookUp?.(name, family, signal) ?? Promise.resolve(answers[lookedUp.length - 1] ?? [])
   }
   const connect = async (target: DialTarget) => {
     targets.push(target)

@@ -16,17 +16,23 @@ function setUp() {
     reachable: [] as string[][],
     broken: 0,
     refused: 0,
+    /** The topics that the peer was told, each time. */
+    subscribed: [] as string[][],
+    left: [] as string[],
   }
   const network = {
     connections: [] as Array<ReturnType<typeof connection>>,
     spoken: [protocol],
     /** Topics whose mesh has room. */
     room: ['orders', 'news'],
+    /** The topics of this node. */
+    own: ['orders', 'news', 'own only'],
   }
+  const mesh = new Map<string, Set<string>>()
   const streamsOutbound = new Map()
   const peers = new Map([[peerId, peerId]])
   const topics = new Map<string, Set<string>>()
-  const pubsub = Object.assign(new EventTarget(), { protocols: [protocol] })
+  const pubsub = Object.assign(new EventTarget(), { protocols: [protocol], getTopics: () => network.own })
 
   function connection(more: { status?: string; openMs?: number; inbound?: EventTarget[] } = {}) {
     const { status = 'open', openMs = 10_000, inbound = [] } = more
@@ -49,19 +55,24 @@ function setUp() {
     }
   }
 
+  const internals = Object({
+    streamsOutbound,
+    mesh,
+    onIncomingStream: () => undefined,
+    sendSubscriptions: (_peerId: string, told: string[]) => done.subscribed.push(told),
+    sendPrune: async (_peerId: string, topic: string) => void done.left.push(topic),
+    topics,
+    peers,
+    graftOnSubscribe(_peerId: string, topic: string) {
+      done.grafted.push(topic)
+      return network.room.includes(topic)
+    },
+    sendGraft: (_peerId: string, grafted: string[]) => done.told.push(...grafted),
+    onPeerConnected: (_peerId: unknown, each: unknown) => done.opened.push(each),
+  })
   const links = createGossipLinks({
     pubsub: Object(pubsub),
-    internals: Object({
-      streamsOutbound,
-      topics,
-      peers,
-      graftOnSubscribe(_peerId: string, topic: string) {
-        done.grafted.push(topic)
-        return network.room.includes(topic)
-      },
-      sendGraft: (_peerId: string, grafted: string[]) => done.told.push(...grafted),
-      onPeerConnected: (_peerId: unknown, each: unknown) => done.opened.push(each),
-    }),
+    internals,
     connections: () => Object(network.connections),
     spoken: () => network.spoken,
     onReachable: (_peerId, subscribed) => done.reachable.push(subscribed),
@@ -69,7 +80,9 @@ function setUp() {
     onRefused: () => void done.refused++,
   })
   return {
-    ...{ done, network, peers, topics, links, connection, streamsOutbound },
+    ...{ done, network, peers, topics, mesh, links, connection, streamsOutbound },
+    /** The peer opens a stream. */
+    incoming: () => internals.onIncomingStream({}, connection()),
     stream: () => new FakeStream(),
     beat(times = 3) {
       for (let count = 0; count < times; count++) pubsub.dispatchEvent(new Event('gossipsub:heartbeat'))
@@ -255,4 +268,59 @@ describe('a link without a stream', () => {
     beat()
     expect(inbound.isAborted).toBe(true)
   })
+})
+
+describe('a peer that opens another stream', () => {
+  test('is told all topics again, and those of its mesh, but not for its first stream', async () => {
+    const { done, mesh, open, stream, incoming } = setUp()
+    mesh.set('orders', new Set([peerId]))
+    mesh.set('news', new Set(['another']))
+    await open(stream())
+    incoming()
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(done.subscribed).toEqual([])
+    incoming()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(done).toMatchObject({ subscribed: [['orders', 'news', 'own only']], told: ['orders'] })
+  })
+
+  test('is told them once a second, however many it opens, the last time after the last one', async () => {
+    const { done, open, stream, incoming } = setUp()
+    await open(stream())
+    for (let count = 0; count <= 100; count++) {
+      incoming()
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(done.subscribed).toHaveLength(11)
+  })
+
+  test('is told nothing when it has gone, or has no stream from this node', async () => {
+    const { done, links, open, stream, streamsOutbound, incoming } = setUp()
+    await open(stream())
+    incoming()
+    incoming()
+    links.gone(peerId)
+    await vi.advanceTimersByTimeAsync(1_000)
+    incoming()
+    streamsOutbound.clear()
+    incoming()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(done.subscribed).toEqual([])
+  })
+})
+
+test('leaves the meshes of the topics that this node and a peer have joined, a thousand at most', async () => {
+  const { done, links, network, topics, mesh } = setUp()
+  topics.set('orders', new Set([peerId, 'another']))
+  topics.set('news', new Set(['another']))
+  topics.set('its own only', new Set([peerId]))
+  mesh.set('orders', new Set([peerId, 'another']))
+  await links.leaveMeshes(peerId)
+  expect(done.left).toEqual(['orders'])
+  expect([...(mesh.get('orders') ?? [])]).toEqual(['another'])
+  network.own = Array.from({ length: 2_000 }, (_, number) => `${number}`)
+  for (const topic of network.own) topics.set(topic, new Set([peerId]))
+  await links.leaveMeshes(peerId)
+  expect(done.left).toHaveLength(1_001)
 })

@@ -11,6 +11,7 @@ import { validateToRawMessage } from '../../../node_modules/@libp2p/gossipsub/di
 import { createInboundBudget } from '../../../src/engine/inbound-budget.ts'
 import type { GossipInternals } from '../../../src/engine/libp2p/gossip/gossip-internals.ts'
 import { verifyGossip } from '../../../src/engine/libp2p/gossip/verify-gossip.ts'
+import { createTrafficCounter } from '../../../src/engine/peer-traffic.ts'
 import type { SignedMessage } from '../../../src/model/signed-message.ts'
 import type { Verdict } from '../../../src/model/verdict.ts'
 import { field } from '../../fixtures/protobuf.ts'
@@ -75,7 +76,7 @@ function verifier(verdict: Verdict = 'accept', maxInboxBytes = 100_000_000) {
     },
     dropped: 0,
   }
-  verifyGossip(internals, { gate, linkOf })
+  verifyGossip(internals, { gate, linkOf, traffic: createTrafficCounter({ isLinked: () => true }) })
   return { internals, judged, held, receive: internals.validateReceivedMessage }
 }
 

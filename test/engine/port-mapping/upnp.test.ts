@@ -2,12 +2,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { locationIn } from '../../../src/engine/port-mapping/ssdp.ts'
-import { routerOf, serviceIn, UpnpRefusal } from '../../../src/engine/port-mapping/upnp.ts'
+import { routerOf } from '../../../src/engine/port-mapping/upnp.ts'
+import { firewallOf } from '../../../src/engine/port-mapping/upnp-firewall.ts'
+import { serviceIn, UpnpRefusal } from '../../../src/engine/port-mapping/upnp-service.ts'
 
 const signal = AbortSignal.timeout(60_000)
 const location = new URL('http://192.168.1.1:5000/rootDesc.xml')
 const igd = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1'
 const connection = 'urn:schemas-upnp-org:service:WANIPConnection:1'
+const firewallControl = 'urn:schemas-upnp-org:service:WANIPv6FirewallControl:1'
 const port = { transport: 'tcp', ip: '192.168.1.2', port: 7071 } as const
 
 function answerOf(headers: Record<string, string>, status = 'HTTP/1.1 200 OK'): string {
@@ -20,7 +23,7 @@ function description(control: string, type = connection, base = ''): string {
 }
 
 /** A router whose answers a test decides. Notes the actions and their values. */
-async function router(answer: (action: string, body: string) => { status?: number; body: string }) {
+async function router(answer: (action: string, body: string) => { status?: number; body: string }, host = '127.0.0.1') {
   const asked: Array<{ action: string; body: string }> = []
   const server = createServer(async (request, response) => {
     const body = (await request.toArray()).join('')
@@ -29,11 +32,11 @@ async function router(answer: (action: string, body: string) => { status?: numbe
     const { status = 200, body: text } = answer(action, body)
     response.writeHead(status, { 'content-type': 'text/xml' }).end(text)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   onTestFinished(() => void server.close())
   const { port: at } = server.address() as AddressInfo
-  const control = new URL(`http://127.0.0.1:${at}/control`)
-  return { asked, router: routerOf({ type: connection, control }, '192.168.1.2') }
+  const control = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${at}/control`)
+  return { asked, router: routerOf({ type: connection, control }, host), firewall: firewallOf({ type: firewallControl, control }) }
 }
 
 const fault = (code: number) => ({
@@ -46,10 +49,15 @@ test('the location of a router is on the address that it answers from', () => {
   expect(locationIn(answerOf({ ST: igd, Location: location.href }), '192.168.1.1')?.href).toBe(location.href)
 })
 
+test('the location of a router of IPv6 is on the address that it answers from', () => {
+  expect(locationIn(answerOf({ ST: igd, LOCATION: 'http://[2a0c::1]:5000/' }), '2a0c::1')?.hostname).toBe('[2a0c::1]')
+})
+
 test.each([
   ['another host', answerOf({ ST: igd, LOCATION: 'http://192.168.1.9:5000/' })],
   ['a name', answerOf({ ST: igd, LOCATION: 'http://router.example/' })],
   ['another protocol', answerOf({ ST: igd, LOCATION: 'file:///etc/passwd' })],
+  ['another IPv6 host', answerOf({ ST: igd, LOCATION: 'http://[2a0c::9]:5000/' })],
   ['no location', answerOf({ ST: igd })],
   ['another device', answerOf({ ST: 'upnp:rootdevice', LOCATION: location.href })],
   ['an announcement', answerOf({ ST: igd, LOCATION: location.href }, 'NOTIFY * HTTP/1.1')],
@@ -63,7 +71,7 @@ test.each([
   ['http://192.168.1.1:80/control', '', 'http://192.168.1.1/control'],
   ['/control', '<URLBase>http://192.168.1.1:81/</URLBase>', 'http://192.168.1.1:81/control'],
 ])('ports are controlled at %s%s', (control, base, url) => {
-  expect(serviceIn(description(control, connection, base), location)).toEqual({ type: connection, control: new URL(url) })
+  expect(serviceIn(description(control, connection, base), location, [connection])).toEqual({ type: connection, control: new URL(url) })
 })
 
 test.each([
@@ -71,11 +79,13 @@ test.each([
   ['https://192.168.1.1/control', ''],
   ['/control', '<URLBase>http://10.0.0.1/</URLBase>'],
 ])('ports are not controlled at %s%s, which is not on the router', (control, base) => {
-  expect(serviceIn(description(control, connection, base), location)).toBeUndefined()
+  expect(serviceIn(description(control, connection, base), location, [connection])).toBeUndefined()
 })
 
 test('a device without a service for ports is no router', () => {
-  expect(serviceIn(description('/control', 'urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1'), location)).toBeUndefined()
+  expect(
+    serviceIn(description('/control', 'urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1'), location, [connection]),
+  ).toBeUndefined()
 })
 
 test('a port is forwarded for an hour', async () => {
@@ -113,4 +123,31 @@ test('a port that the router does not forward any more is removed', async () => 
 test('maxAnswerBytes: an answer of more than 256 KiB is not read', async () => {
   const { router: made } = await router(() => ({ body: ' '.repeat(262_145) }))
   await expect(made.externalIp?.(signal)).rejects.toThrow(/too long/)
+})
+
+/** A host of IPv6, which asks from its own address: the loopback one here. */
+const open6 = { transport: 'udp', ip: '::1', port: 7071 } as const
+
+test('a firewall is asked for an hour, and for the end by the name that it gave', async () => {
+  const { asked, firewall } = await router((action) => ({ body: action === 'AddPinhole' ? '<UniqueID>17</UniqueID>' : '' }), '::1')
+  expect(await firewall.map(open6, 7071, signal)).toEqual({ ip: '::1', port: 7071 })
+  const values = ['InternalClient', 'InternalPort', 'Protocol', 'LeaseTime'].map((name) => valueIn(asked[0]?.body, name))
+  expect(values).toEqual(['::1', '7071', '17', '3600'])
+  await firewall.unmap(open6, 7071, signal)
+  await firewall.unmap(open6, 7071, signal)
+  expect(asked.map(({ action }) => action)).toEqual(['AddPinhole', 'DeletePinhole'])
+  expect(valueIn(asked[1]?.body, 'UniqueID')).toBe('17')
+})
+
+test.each([
+  [704, true],
+  [606, false],
+])('an opening that the firewall does not remove with error %i is gone: %s', async (code, isGone) => {
+  const { firewall } = await router((action) => (action === 'AddPinhole' ? { body: '<UniqueID>17</UniqueID>' } : fault(code)), '::1')
+  await firewall.map(open6, 7071, signal)
+  const removed = firewall.unmap(open6, 7071, signal).then(
+    () => true,
+    () => false,
+  )
+  expect(await removed).toBe(isGone)
 })

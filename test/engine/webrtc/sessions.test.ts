@@ -4,23 +4,25 @@ import { createDialPolicy } from '../../../src/engine/dial/policy.ts'
 import { createLimitsReached } from '../../../src/engine/limits-reached.ts'
 import { createSessions, type Session } from '../../../src/engine/webrtc/sessions.ts'
 import { defaultLimits } from '../../../src/limits.ts'
+import type { PunchOutcome } from '../../../src/telemetry/network-metrics.ts'
 
 const relay = { ip: '11.0.0.1', isRelayed: true }
 
 function setUp(max = defaultLimits.maxWebrtcConnections) {
   let now = 0
   const reached = createLimitsReached()
+  const outcomes: PunchOutcome[] = []
   const policy = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => ['192.168.1.2/24'] })
   const gate = createDialGate({ policy, now: () => now })
   const limits = { ...defaultLimits, maxWebrtcConnections: max }
-  const sessions = createSessions({ limits }, { gate, policy, reached, now: () => now })
-  return { sessions, reached, pass: (ms: number) => (now += ms) }
+  const sessions = createSessions({ limits }, { gate, policy, reached, onOutcome: (each) => void outcomes.push(each), now: () => now })
+  return { sessions, reached, outcomes, pass: (ms: number) => (now += ms) }
 }
 
 /** Whether packets may be sent to the address. */
 async function mayUse(session: Session, ip: string, port = 9): Promise<boolean> {
   let isUsed = false
-  session.judge({ ip, port, text: '' }, relay, () => {
+  session.judge({ ip, port }, relay, () => {
     isUsed = true
   })
   await new Promise((resolve) => setImmediate(resolve))
@@ -94,4 +96,16 @@ test('a connection holds its place until it ends', () => {
   connections[0]?.end()
   begin()
   expect(begin).toThrow('maximum')
+})
+
+test('tells once of each session whether its peer was reached, and of none that had no place', () => {
+  const { sessions, outcomes } = setUp(1)
+  const reached = sessions.begin({ peerId: 'a', relayId: 'r' })
+  expect(() => sessions.begin({ peerId: 'b', relayId: 'r' })).toThrow('maximum')
+  reached.connected({ ip: '11.0.0.9', port: 9 })
+  reached.end()
+  const failed = sessions.begin({ peerId: 'b', relayId: 'r' })
+  failed.end()
+  failed.end()
+  expect(outcomes).toEqual(['succeeded', 'failed'])
 })

@@ -75,7 +75,7 @@ export const bridgedRequests = [
     ['a bridge carries any number', 'using place = places.take(to)', 'using place = places.hold(to, 1)'],
     ['one peer may have all places', ', maxPerHolder: limits.maxRequestsToPeer', ''],
   ]),
-  ...breaks('src/engine/bridge/carrying.ts', requests, [
+  ...breaks('src/engine/bridge/beside.ts', requests, [
     [
       'a bridge carries within a network',
       'linked.filter(({ networks }) => !networks.some((network) => asker.networks.includes(network)))',
@@ -91,8 +91,15 @@ export const bridgedRequests = [
   ]),
   ...breaks('src/engine/bridge/asking.ts', several, [
     ['a request goes where the first bridge likes', '{ route: beyond }', '{ search: newSearch() }'],
-    ['bridges without a link are not asked further', 'const far = await findThrough(unlinked,', 'const far = await findThrough([],'],
+    ['bridges without a link are not asked further', 'const far = await search(unlinked,', 'const far = await search([],'],
+    ['a search in vain is repeated at once', 'performance.now() + notFoundMs', '0'],
+    ['a search in vain is never repeated', 'performance.now() + notFoundMs', 'Infinity'],
   ]),
+  ...breaks(
+    'src/engine/bridge/asking.ts',
+    ['test/engine/bridge/asking.test.ts'],
+    [['all searches in vain are remembered', '({ max: maxNotFound })', '({ max: 1_000_000 })']],
+  ),
   ...breaks('src/engine/bridge/searching.ts', searching, [
     ['a search goes round', 'known.has(key) || ', ''],
     ['all searches are known for good', 'new BoundedMap<string, undefined>({ max: maxKnown })', 'new Map<string, undefined>()'],

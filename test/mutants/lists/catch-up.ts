@@ -10,7 +10,13 @@ export const catchUp = [
   ...breaks(
     'src/catch-up/catch-up.ts',
     ['test/catch-up/catch-up.test.ts'],
-    [['what was announced and did not come waits for the next round', 'if (peers.has(event.peerId)) appeared(event.peerId)', '']],
+    [
+      [
+        'what was announced and did not come waits for the next round',
+        'if (peers.has(event.peerId)) appeared(event.peerId)\n            else missed',
+        'missed',
+      ],
+    ],
   ),
   ...breaks(
     'src/catch-up/history-reader.ts',
@@ -36,12 +42,8 @@ export const catchUp = [
       ['what is known is fetched again', 'candidates.filter(({ id }) => unknown.delete(id))', 'candidates'],
       ['what is offered twice is fetched twice', 'unknown.delete(id)', 'unknown.has(id)'],
       ['any number of topics is named for damaged messages', '.slice(0, maxHistoryTopics)', ''],
-      ['a batch has any number of messages', 'batch.length >= maxHistoryMessages || ', ''],
-      [
-        'a batch has any number of bytes',
-        '(batch.length >= maxHistoryMessages || bytes + item.bytes > historyBatchBytes)',
-        'batch.length >= maxHistoryMessages',
-      ],
+      ['what is here and waits to be stored is fetched', 'expected.filter(({ id }) => !here.messages.has(id))', 'expected'],
+      ['what is here and waits to be stored is not taken', 'here.messages.get(id) ?? given.get(id)', 'given.get(id)'],
       [
         'a busy peer lies',
         "if ('retryAfterMs' in page) throw new PeerBusy(page)",
@@ -89,7 +91,7 @@ export const catchUp = [
     [
       [
         'a gateway of the same database is asked',
-        'if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true',
+        "if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return 'done'",
         '',
       ],
       ['a peer that lies is asked again', 'if ((distrusted.get(peerId) ?? 0) > performance.now()) {', 'if (peerId.length === 0) {'],
@@ -112,13 +114,34 @@ export const catchUp = [
     ],
   ),
   ...breaks(
+    'src/catch-up/missed-messages.ts',
+    ['test/catch-up/missed-messages.test.ts'],
+    [
+      ['what a log lists is given up', 'for (const id of ids) left.delete(id)', ''],
+      ['what a log does not list is waited for until the messages after it are fetched', 'if (isAll) giveUp()', ''],
+      ['what the log of a peer is not read for is kept', 'gone: (peerId) => order.missed(take(peerId), peerId)', 'gone: () => undefined'],
+      ['any number of messages of one peer is remembered', 'all.slice(0, maxOfPeer)', 'all'],
+    ],
+  ),
+  ...breaks(
+    'src/catch-up/catch-up.ts',
+    ['test/catch-up/order.test.ts'],
+    [['what was announced and not sent is waited for though the log has been read', 'missed.note(event.peerId, event.ids)', '']],
+  ),
+  ...breaks(
     'src/catch-up/first-rounds.ts',
     ['test/catch-up/first-rounds.test.ts'],
     [
       ['live messages are held until the first answer only', 'if (waiting.size > 0) return', ''],
-      ['a peer without history is waited for', 'if (hasTold && !protocols.includes(historyProtocol)) done(peerId)\n      else if', 'if'],
-      ['each new link holds live messages', 'isBack || (isNew && held !== undefined)', 'isNew'],
-      ['a peer that leaves is waited for', 'networks.delete(peerId)\n      done(peerId)', 'networks.delete(peerId)'],
+      ['a peer that keeps no messages counts as one that does', 'if (hasTold && !protocols.includes(historyProtocol))', 'if (false)'],
+      ['each new link holds live messages', 'held !== undefined || performance.now() < backAt + backMs', 'true'],
+      ['a link that opens right after the first peer was asked holds none', ' || performance.now() < backAt + backMs', ''],
+      [
+        'peers that are asked again hold messages at any time',
+        'if (held !== undefined) for (const peerId of peerIds)',
+        'for (const peerId of peerIds)',
+      ],
+      ['a peer that leaves is waited for', 'networks.delete(peerId)\n    done(peerId)', 'networks.delete(peerId)'],
       ['a gateway without topics holds messages', 'if (topics.length === 0) live[Symbol.dispose]()', 'void topics'],
     ],
   ),
@@ -128,21 +151,39 @@ export const catchUp = [
     [
       [
         'live messages are not held for the first rounds',
-        "const isFirst = firstRounds.linked(event.peer, event.type === 'peer:update')",
+        "const isFirst = firstRounds.linked(event.peer, event.type === 'peer:update' && protocols.length > 0)",
         'const isFirst = false',
       ],
     ],
   ),
   ...breaks(
-    'src/catch-up/history-reader.ts',
-    ['test/catch-up/order.test.ts'],
+    'src/catch-up/history-batches.ts',
+    ['test/catch-up/history-reader.test.ts', 'test/catch-up/order.test.ts'],
     [
+      ['a batch has any number of messages', 'batch.length >= maxHistoryMessages || ', ''],
+      [
+        'a batch has any number of bytes',
+        '(batch.length >= maxHistoryMessages || bytes + item.bytes > historyBatchBytes)',
+        'batch.length >= maxHistoryMessages',
+      ],
       [
         'a page is fetched in the order of the other log',
         'numbered.toSorted((one, other) => (one.sequence < other.sequence ? -1 : 1))',
         'numbered',
       ],
-      ['what a peer has listed is not expected', 'using _expected = ingest.order.expect(ids, peerId)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/catch-up/history-reader.ts',
+    ['test/catch-up/history-reader.test.ts'],
+    [['what is left of a page is expected no longer', 'ingest.order.expect(left(), peerId)\n', '']],
+  ),
+  ...breaks(
+    'src/catch-up/catch-up.ts',
+    ['test/catch-up/bridge-rounds.test.ts'],
+    [
+      ['a bridge without topics has asked', "outcome !== 'no topics' && ", ''],
+      ['a round counts for topics that came after it began', ' && bridged === bridgedBefore', ''],
     ],
   ),
 ]

@@ -118,7 +118,7 @@ export const customEngine = [
     'src/engine/custom/reach/reachability.ts',
     ['test/engine/custom/reach/reachability.test.ts'],
     [
-      ['a node takes relays before it was dialled back', 'now() - askedAt >= patienceMs', 'now() - askedAt >= 0'],
+      ['a node takes relays before it was dialled back', 'judge.askedAt + patienceMs - now()', 'judge.askedAt - now()'],
       ['a node waits for each dial-back before it takes relays', " || (state === 'unknown' && isLate)", ''],
       ['a node that can be reached keeps its relays', "if (judge.state === 'direct') reserved.clear()", ''],
       ['any number of relays is taken', 'reserved.size < wantedRelays && ', ''],
@@ -130,6 +130,17 @@ export const customEngine = [
     [
       ['a peer is asked again before it has answered', '.filter((peerId) => !asking.has(peerId))', ''],
       ['any number of peers is asked', '.slice(0, Math.max(0, judges - known.length))', ''],
+      [
+        'a forwarded port changes no answer',
+        'for (const [peerId, verdict] of verdicts) verdicts.set',
+        'for (const [peerId, verdict] of []) verdicts.set',
+      ],
+      [
+        'a forwarded port changes no answer on its way',
+        'verdicts.set(peerId, asked.outdated.reduce(without, verdict))',
+        'verdicts.set(peerId, verdict)',
+      ],
+      ['a port that is no longer forwarded stays open', 'results.get(multiaddr) !== was', 'results.get(multiaddr) !== false'],
     ],
   ),
   ...breaks(
@@ -202,18 +213,28 @@ export const customEngine = [
     ['test/engine/custom/reach/direct-path.test.ts'],
     [
       ['attempts never rest', 'isLast ? restMs : ', ''],
+      ['a link that was replaced counts as a failed attempt', '(!isMeeting && links.get(link.peerId) !== link)', 'false'],
+      ['an attempt that its peer has given up is kept', 'if (before !== undefined) end(before)', ''],
+      ['the next attempt waits for the next step', 'if (!isLast) setTimeout(step, pauseMs + 1).unref()', ''],
       ['any relay shows any peer', 'if (attempt?.relayId !== relay.peerId) return false', 'if (attempt === undefined) return false'],
       ['a peer has attempts without end', '!bucketOf(from).take(now()) || ', ''],
+      ['a failure leads to no other way', ' || historyOn(link).failures > 0', ''],
       ['the beginning end does not wait for the other', 'await passed(roundTripMs / 2, signal)', ''],
-      ['nobody is dialled where no hole was punched', 'await dialOwn(link)', ''],
+      ['nobody is dialled where no hole was punched', 'orAborted(dialOwn(link, attemptMs - meetMs, signal), signal)', 'Promise.resolve()'],
+      [
+        'dials after an attempt have no end',
+        'orAborted(dialOwn(link, attemptMs - meetMs, signal), signal)',
+        'dialOwn(link, attemptMs - meetMs, signal)',
+      ],
     ],
   ),
   ...breaks(
-    'src/engine/custom/reach/reach.ts',
+    'src/engine/custom/reach/crossing.ts',
     ['test/engine/custom/reach/met-addresses.test.ts'],
     [
       ['a relay has private addresses dialled', "if (!isPublicAddress(ip)) throw new Error('the peer has no public address')", ''],
       ['a peer is dialled at any number of addresses', '.slice(0, maxOwnAddresses)', ''],
+      ['one address of a peer takes the time of all', 'createDeadline(ms / addresses.length, [signal])', 'createDeadline(ms, [signal])'],
     ],
   ),
   ...breaks(
@@ -260,6 +281,67 @@ export const customEngine = [
     'src/engine/custom/overlay/announcements.ts',
     ['test/engine/custom/overlay/direct-neighbors.test.ts'],
     [['what a link has no room for is not announced later', ', messages: some })) return false', ', messages: some })) break']],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/answers.ts',
+    ['test/engine/custom/overlay/answers.test.ts'],
+    [
+      [
+        'what was asked for is dropped when the link has no room',
+        'if (!answer(peerId, asker, id)) return\n',
+        'answer(peerId, asker, id)\n',
+      ],
+      ['any number of messages that were asked for waits', 'else if (asker.waiting.size < init.limits.maxPeerMissing) asker', 'else asker'],
+      ['who has unsubscribed is sent what it asked for before', ' || !components.subscribers(message.envelope.topic).has(peerId)', ''],
+      ['a neighbour is sent a message as often as it asks', 'asker.sent.add(id)\n', ''],
+      ['what was sent is remembered for good', 'if (cache.get(id) === undefined) sent.delete(id)', ''],
+      [
+        'what a link took to its end is not sent on the next one',
+        'forgetPeer: (peerId) => askers.delete(peerId)',
+        'forgetPeer: () => undefined',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/broadcast.ts',
+    ['test/engine/custom/overlay/answers.test.ts'],
+    [
+      ['what was asked for is sent after later messages', 'answers.flushFor(peerId)\n', ''],
+      ['what was asked for waits for a later message', 'answers.flush()\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/promises.ts',
+    ['test/engine/custom/overlay/promises.test.ts'],
+    [
+      [
+        'a neighbour whose link is full breaks its promises',
+        'if ((broughtAt(peerId) ?? Number.NEGATIVE_INFINITY) < askedAt) broken',
+        'broken',
+      ],
+      ['what another has brought is a broken promise', 'promises.delete(id) && promises.size === 0', 'promises.size === 0'],
+      ['promises have no end', 'if (askedAt > now() - promiseMs) break', 'if (askedAt > 0) break'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/broadcast.ts',
+    ['test/engine/custom/overlay/promises.test.ts'],
+    [['a request that did not leave is a promise', 'else missing.notAsked(peerId, some)', 'else missing.asked(peerId, some)']],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/missing.ts',
+    ['test/engine/custom/overlay/promises.test.ts'],
+    [
+      ['late promises leave room for more', ' + promises.count(holder) >=', ' >='],
+      ['a neighbour whose promise is late is asked first', ' + Number(promises.isLate(peerId))', ''],
+      ['a neighbour is asked for ever', 'entry.full.add(peerId)\n', ''],
+      [
+        'a request that did not leave is waited for',
+        '!entry.full.has(next.peerId)) entry.dueAt = now()',
+        '!entry.full.has(next.peerId)) {}',
+      ],
+      ['a link without room is not given time', ' && !entry.full.has(next.peerId)', ''],
+    ],
   ),
   ...breaks(
     'src/engine/custom/overlay/missing.ts',

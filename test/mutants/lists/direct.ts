@@ -83,7 +83,7 @@ export const direct = [
         'if (key !== undefined && fingerprint === undefined)',
       ],
       ['a key has one sender', 'key: storedKey(idempotency)', 'key: idempotency.key'],
-      ['what was cancelled before is told again', 'if (ended) void changes.tell(delivery)', 'void changes.tell(delivery)'],
+      ['what was cancelled before is told again', 'if (ended) changes.tell(delivery)', 'changes.tell(delivery)'],
     ],
   ),
   ...breaks(

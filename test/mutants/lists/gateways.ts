@@ -31,13 +31,17 @@ export const gateways = [
     [
       ['anybody answers a request', 'if (entry?.offer.server !== server)\n', 'if (entry === undefined)\n'],
       ['a server is asked more than it takes', 'if (offer.open < offer.concurrency && ', 'if ('],
-      ['a queue has no end', 'const place = queue.places.take(asker)', 'const place = queue.places.hold(asker, 1)'],
       [
         'a connection serves any number',
         'if (servedBy(server).length >= limits.maxServicesPerConnection)',
         'if (servedBy(server).length < 0)',
       ],
     ],
+  ),
+  ...breaks(
+    'src/services/service-queue.ts',
+    ['test/services/service-registry.test.ts', 'test/services/services.test.ts'],
+    [['a queue has no end', 'const place = queue.places.take(asker)', 'const place = queue.places.hold(asker, 1)']],
   ),
   ...breaks(
     'src/validation/validators.ts',

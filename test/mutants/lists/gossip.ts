@@ -185,6 +185,14 @@ export const gossip = [
       ['a peer without topics is told of', 'if (subscribed.length > 0) onReachable', 'onReachable'],
       ['a peer without a stream is told of', 'if (!streamsOutbound.has(peerId)) return', ''],
       ['a peer has the topics of others', '.filter(([, peers]) => peers.has(peerId))', ''],
+      [
+        'a peer that opens another stream is not told the topics again',
+        'internals.sendSubscriptions(peerId, pubsub.getTopics(), true)',
+        '',
+      ],
+      ['a peer is told all topics as often as it opens a stream', 'before.toldAt + tellAgainMs - performance.now()', '0'],
+      ['a peer that had no topics of this node is told them twice', 'before === undefined || before.timer', 'before?.timer'],
+      ['any number of meshes is left', '.slice(0, maxLeft)', ''],
       ['a stream whose other end was closed is written to', "rawStream.addEventListener('remoteCloseWrite', close, { once: true })", ''],
       ['a stream that came closed is written to', "if (rawStream.remoteWriteStatus === 'closed') close()", ''],
       ['a stream that has ended is not opened again', "'close',\n      () => ended(", "'never',\n      () => ended("],
@@ -228,7 +236,7 @@ export const gossip = [
       ['a peer that has not said what it speaks is not sent any', 'protocols.length === 0 || protocols.some', 'protocols.some'],
       ['topics that were forgotten are not told again', 'if (forgotten) for', 'if (!streamsOutbound) for'],
       ['topics that are known are told again', 'if (forgotten) for', 'for'],
-      ['a peer that comes again still waits', 'gone: (peerId) => void pauses.delete(peerId)', 'gone: () => undefined'],
+      ['a peer that comes again still waits', '      pauses.delete(peerId)\n', ''],
     ],
   ),
   ...breaks(

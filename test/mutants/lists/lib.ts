@@ -71,4 +71,12 @@ export const lib = [
       ['work goes on although its signal has fired', 'if (signal.aborted) abort()', ''],
     ],
   ),
+  ...breaks(
+    'src/lib/watchers.ts',
+    ['test/lib/watchers.test.ts'],
+    [
+      ['a watcher that throws keeps the others from theirs', 'Promise.try(watcher, ...args)', 'Promise.resolve(watcher(...args))'],
+      ['who waits for watchers does not', 'Promise.all(callAll(args)).then(() => undefined)', 'Promise.resolve(void callAll(args))'],
+    ],
+  ),
 ]

@@ -43,7 +43,7 @@ export const logReading = [
         'const bounds = {}',
       ],
       ['own messages are shown twice', 'const fresh = first.messages.filter(({ seq }) => seq > hub.tip)', 'const fresh = first.messages'],
-      ['what was found is not told', 'void reads.tell(messages)\n', ''],
+      ['what was found is not told', 'reads.tell(messages)\n', ''],
       ['pruned messages at the end stop the tail', 'if (hub.tip < scanned) hub.append(scanned, [])', ''],
       ['one step is read and no more', 'if (!(await step())) return', 'await step()\n      return'],
       ['a pruning elsewhere is not told', 'hub.prune(change.topic, change)', ''],

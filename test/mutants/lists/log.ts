@@ -1,6 +1,7 @@
 import { breaks } from '../patch.ts'
 
 const road = ['test/log/ingest.test.ts', 'test/log/ingest-remote.test.ts']
+const order = 'test/log/ingest-order.test.ts'
 
 /** What arrives, and how it is appended. */
 export const log = [
@@ -12,8 +13,8 @@ export const log = [
   ...breaks('src/log/appender.ts', road, [
     [
       'nothing is appended before it is sent',
-      "const { epoch, previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
-      "await outbound.send(messages.map((message, index) => ({ ...message, seq: index + 1 })))\n      const { epoch, previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
+      "const { epoch, previousTip, entries: inOrder, takenKeys } = await traceShared('append', asked, messages.length, appending)",
+      "await outbound.send(messages.map((message, index) => ({ ...message, seq: index + 1 })))\n      const { epoch, previousTip, entries: inOrder, takenKeys } = await traceShared('append', asked, messages.length, appending)",
     ],
     [
       'a taken idempotency key answers as if it had published',
@@ -26,16 +27,31 @@ export const log = [
       'metrics.refused(item.messages)',
     ],
   ]),
-  ...breaks('src/log/past-intake.ts', road, [
-    ['a message of the past costs its author, known or not', 'admission.giveBack(messages, entries)', ''],
-    ['messages of the past are taken unjudged', "isLetIn: verdicts[index] === 'accept'", 'isLetIn: index >= 0'],
-    ['messages of the past are taken without room', 'fits(messages) ? await store(messages) : undefined', 'await store(messages)'],
+  ...breaks('src/log/appender.ts', [order], [['outcomes go to other messages', 'order.asTheyCame(inOrder)', 'inOrder']]),
+  ...breaks(
+    'src/log/batch-order.ts',
+    ['test/log/batch-order.test.ts'],
     [
-      'messages of the past count as stored when the store refused them',
-      'if (entries === undefined) return undefined',
-      'if (entries === undefined) return { stored: wanted.length, known: 0, refused: 0 }',
+      ['a batch is stored as it came', 'if (mixed.size === 0)', 'if (mixed.size >= 0)'],
+      ['own messages are moved', 'from === own || ', ''],
+      ['direct messages are moved', ' || topic === directTopic', ''],
+      ['drawn numbers give an order', 'if (place.sequence >= firstDrawn) continue', ''],
     ],
-  ]),
+  ),
+  ...breaks(
+    'src/log/past-intake.ts',
+    [...road, order],
+    [
+      ['a message of the past stays on its way', 'admission.settled(messages, entries)', ''],
+      ['messages of the past are taken unjudged', "isLetIn: verdicts[index] === 'accept'", 'isLetIn: index >= 0'],
+      ['messages of the past are taken without room', 'fits(messages) ? await store(messages) : undefined', 'await store(messages)'],
+      [
+        'messages of the past count as stored when the store refused them',
+        'if (entries === undefined) return undefined',
+        'if (entries === undefined) return { stored: wanted.length, known: 0, refused: 0 }',
+      ],
+    ],
+  ),
   ...breaks(
     'src/log/past-intake.ts',
     ['test/log/ingest-order.test.ts'],
@@ -71,17 +87,26 @@ export const log = [
     [
       ['a peer may make anything expected', 'createShares({ max: maxExpected })', 'createShares({ max: maxExpected, share: 1 })'],
       ['one author has all places', 'share: authorShare', 'share: 1'],
-      ['failures of one moment count each', '<= now - momentMs', '<= now'],
+      ['failures of one moment count each', 'latest.at > now - momentMs', 'latest.at > now'],
+      ['any number of messages is waited for after all', '{ max: maxAwaited }', '{ max: maxExpected }'],
+      ['one message that comes makes up for others', 'if (--failure.missing === 0)', 'if (--failure.missing >= 0)'],
     ],
   ),
   ...breaks(
     'src/log/author-order.ts',
     ['test/log/author-order.test.ts'],
     [
+      ['what is named once more is waited for no longer', 'entry.until = until\n', ''],
+      ['what is named once more ends first', 'expected.delete(id)\n    expected.set(id, entry)', ''],
       ['a message waits for ever', 'held.until <= now || ', ''],
       ['what a peer has not sent is waited for', 'withdraw(ids, by)\n    },', '},'],
-      ['a peer that has not sent counts on', 'if (entries.some((entry) => entry.by.has(by) && delays(entry))) announcers.failed(by)', ''],
-      ['a peer that let others wait to the end counts on', 'if (inVain) for (const peerId of missing.by) announcers.failed(peerId)', ''],
+      ['a peer that has not sent counts on', 'if (inVain.length > 0) announcers.failed(by, inVain)', ''],
+      [
+        'a peer that let others wait to the end counts on',
+        'if (inVain) for (const peerId of missing.by) announcers.failed(peerId, [`${name}.${missing.sequence}`])',
+        '',
+      ],
+      ['a peer that was only slow is trusted no more', 'announcers.came(all)', 'void all'],
       ['messages are let go as they came', 'author.held.splice(placeOf(author.held, held.sequence), 0,', 'author.held.push('],
       ['drawn numbers wait', 'held.sequence >= firstDrawn || ', ''],
       ['any number of bytes wait', 'if (refusal !== undefined) {', "if (refusal === 'share' && held.sequence < 0n) {"],
@@ -101,42 +126,50 @@ export const log = [
       ],
     ],
   ),
-  ...breaks('src/log/ingest.ts', road, [
+  ...breaks(
+    'src/log/ingest.ts',
+    [...road, order],
     [
-      'a direct message is acknowledged before it is stored',
-      "return await store('foreign', from, messages)",
-      "void store('foreign', from, messages)\n      return messages.map(() => ({ known: false }))",
+      [
+        'a direct message is acknowledged before it is stored',
+        "return await store('foreign', from, messages)",
+        "void store('foreign', from, messages)\n      return messages.map(() => ({ known: false }))",
+      ],
+      [
+        'a direct message is acknowledged although the store refused it',
+        "return await store('foreign', from, messages)",
+        "return (await store('foreign', from, messages)) ?? messages.map(() => ({ known: false }))",
+      ],
+      ['a direct message is taken without room', 'if (!fits(from, messages.length, sizeOf(messages))) return undefined', ''],
+      ['a stored message stays on its way', 'admission.settled([message], entries)', 'entries?.map(({ known }) => !known) ?? []'],
+      [
+        'a message of the network that has to wait for room is ignored',
+        '(await inbox.pushWhenFits(item)) ? await item.done.promise : undefined',
+        'inbox.fits(item) ? (inbox.push(item), await item.done.promise) : undefined',
+      ],
+      ['an engine is not told that there is no room', ', room: (from) => inbox.room(authorKey({ from }))', ''],
+      [
+        'another message under a known id is passed on',
+        "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'",
+        '',
+      ],
+      ['what this gateway stored long ago is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
+      ['what was there before the start is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > age() - newsMs'],
+      ['what this gateway has forwarded is forwarded again', '!own.has(seq)', 'true'],
+      [
+        'what another gateway of the database stored is not forwarded',
+        "return isNew || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'",
+        "return isNew ? 'accept' : 'ignore'",
+      ],
+      ['what an append left uncertain is lost', 'outbound.send(lost).catch(', 'Promise.resolve().catch('],
+      [
+        'a stopped gateway publishes',
+        "if (stopped) throw new Draining('This gateway is shutting down. Retry shortly.', { retryAfterMs })",
+        '',
+      ],
+      ['a stop does not wait for what was taken in', 'await running\n      await outbound.stop()', 'await outbound.stop()'],
     ],
-    [
-      'a direct message is acknowledged although the store refused it',
-      "return await store('foreign', from, messages)",
-      "return (await store('foreign', from, messages)) ?? messages.map(() => ({ known: false }))",
-    ],
-    ['a direct message is taken without room', 'if (!fits(from, messages.length, sizeOf(messages))) return undefined', ''],
-    ['a repeated message costs its author', 'admission.giveBack([message], entries)', ''],
-    [
-      'a message of the network that has to wait for room is ignored',
-      '(await inbox.pushWhenFits(item)) ? await item.done.promise : undefined',
-      'inbox.fits(item) ? (inbox.push(item), await item.done.promise) : undefined',
-    ],
-    ['an engine is not told that there is no room', ', room: (from) => inbox.room(authorKey({ from }))', ''],
-    ['another message under a known id is passed on', "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'", ''],
-    ['what this gateway stored long ago is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
-    ['what was there before the start is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > age() - newsMs'],
-    ['what this gateway has forwarded is forwarded again', '(isBrought || !own.has(seq))', 'true'],
-    [
-      'what another gateway of the database stored is not forwarded',
-      "return !entry.known || (isFresh && (isBrought || !own.has(seq))) ? 'accept' : 'ignore'",
-      "return !entry.known ? 'accept' : 'ignore'",
-    ],
-    ['what an append left uncertain is lost', 'outbound.send(lost).catch(', 'Promise.resolve().catch('],
-    [
-      'a stopped gateway publishes',
-      "if (stopped) throw new Draining('This gateway is shutting down. Retry shortly.', { retryAfterMs })",
-      '',
-    ],
-    ['a stop does not wait for what was taken in', 'await running\n      await outbound.stop()', 'await outbound.stop()'],
-  ]),
+  ),
   ...breaks(
     'src/log/batch-queue.ts',
     ['test/log/batch-queue.test.ts'],
@@ -183,6 +216,24 @@ export const log = [
       ['an author has one quota for ever', 'pair.since <= at - hourMs', 'pair.since <= at - 1_000 * hourMs'],
     ],
   ),
+  ...breaks(
+    'src/log/passages.ts',
+    ['test/log/ingest-order.test.ts'],
+    [
+      [
+        'each copy of a message is judged',
+        'passages.get(key) ?? {',
+        '(passages.has(key) && message === undefined ? passages.get(key) : undefined) ?? {',
+      ],
+      ['a copy that was not stored as new costs nothing', 'passage.isNew ||= isNew', 'passage.isNew = isNew'],
+      ['a passage ends with its first copy', 'if (--passage.copies > 0) return passage.isNew', 'passage.copies--'],
+      ['what is refused stays on its way', 'if (!passage.isLetIn) leave(message, false)', ''],
+      ['what was given up costs its author', 'if (passage.isLetIn && !passage.isNew) components.onLost(message)', ''],
+      ['another message under an id has its verdict', " ${Buffer.from(signature).toString('latin1')}`", ' ${signature.length}`'],
+      ['what waits to be stored is forgotten while it is fetched', 'for (const passage of joined) passage.copies++', ''],
+      ['what waits to be stored stays on its way', 'for (const { message } of joined) leave(message, false)', ''],
+    ],
+  ),
   ...breaks('src/log/admission.ts', road, [
     [
       'a message over the limit is taken from the network',
@@ -198,10 +249,10 @@ export const log = [
     ['what a validator refused is forgotten', 'if (given) refused.add(id)', 'if (given) void id'],
     [
       'what nobody judged is refused for good',
-      'if (given) refused.add(id)\n      // No validator gave a verdict: the message may arrive again and be judged then.\n      else giveBack',
-      'refused.add(id)\n      if (!given) giveBack',
+      'if (given) refused.add(id)\n    // No validator gave a verdict: the message may arrive again and be judged then.\n    else giveBack',
+      'refused.add(id)\n    if (!given) giveBack',
     ],
-    ['what nobody judged costs its author', 'else giveBack([message], undefined)', ''],
+    ['what nobody judged costs its author', 'else giveBack(message)', ''],
   ]),
   ...breaks('src/log/uncertain.ts', road, [['what was found again is sent each time', 'ownNotes.delete(id) || ', 'ownNotes.has(id) || ']]),
 ]

@@ -182,4 +182,67 @@ export const stores = [
       ['a token is removed against the check', "if (!check(tokens)) return 'refused'", ''],
     ],
   ),
+  ...breaks(
+    'src/store/sqlite/keys.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      [
+        'a key that has expired is taken',
+        `'SELECT 1 FROM "IdempotencyKey" WHERE "key" = ? AND "createdAt" >= ?', key, since)`,
+        `'SELECT 1 FROM "IdempotencyKey" WHERE "key" = ?', key)`,
+      ],
+      [
+        'a key that has expired answers',
+        `SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = ? AND "createdAt" >= ?', key, since)`,
+        `SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = ?', key)`,
+      ],
+      ['a key that has expired keeps what it stood for', 'INSERT OR REPLACE', 'INSERT OR IGNORE'],
+      ['keys of other clients are counted', `WHERE "key" >= ? AND "key" < ? LIMIT ?)\``, `WHERE "key" >= ? AND "key" <> ? LIMIT ?)\``],
+      ['keys are counted without end', 'LIMIT ?)`', 'LIMIT max(?, 1000))`'],
+      [
+        'messages are published again with their key',
+        'keyed.filter(({ key, since }) => isKeyTaken(writer, key, since))',
+        'keyed.slice(0, 0)',
+      ],
+      ['a key names the messages of the whole batch', 'entries.slice(first, first + count)', 'entries'],
+    ],
+  ),
+  ...breaks(
+    'src/store/shared/deliveries.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a key that has expired answers with its delivery', 'row.createdAt >= since', 'row.createdAt >= 0'],
+      [
+        'a key that has expired is never free',
+        'await prisma().delivery.updateMany({ where: { id: row.id }, data: { idempotencyKey: null } })',
+        '',
+      ],
+      [
+        'a delivery that has ended ends again',
+        "where: { id, state: 'queued' }, data })).count === 1",
+        'where: { id }, data })).count === 1',
+      ],
+      ['the message of a delivery that has ended stays', 'updatedAt: now, envelope: nothing, ...', 'updatedAt: now, ...'],
+      [
+        'a recipient has two claims',
+        'const free = { client, dueAt: { lte: now }, claimedUntil: { lte: now } }',
+        'const free = { client, dueAt: { lte: now } }',
+      ],
+      [
+        'a claim that another gateway took is renewed for a delivery',
+        'where: { recipient, claimedBy: by }, data: { claimedUntil: until }',
+        'where: { recipient }, data: { claimedUntil: until }',
+      ],
+      ['a damaged message is sent', 'checksumOfEnvelope(row.envelope) === row.checksum ? row.envelope : undefined', 'row.envelope'],
+      ['a read of deliveries has any number of bytes', 'return sum > maxBytes', 'return sum < 0'],
+      ['a delivery larger than a read is never sent', 'Math.max(1, over)', 'over'],
+      [
+        'what came before the release waits for ever',
+        'if (more !== null) await makeDue(recipient, more.client, Number(more.createdAt))',
+        'if (more === null) return',
+      ],
+      ['expired messages are sent', ', NOT: { expiresAt: { lte: now } }', ''],
+      ['queued deliveries are forgotten', "updatedAt: { lt: before }, state: { not: 'queued' }", 'updatedAt: { lt: before }'],
+    ],
+  ),
 ]

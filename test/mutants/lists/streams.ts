@@ -10,7 +10,7 @@ export const streams = [
   ...breaks(
     'src/stream/subscription.ts',
     ['test/stream/patterns.test.ts'],
-    [['a subscription is sent what it leaves out', 'if (this.#init.isLeftOut?.(entry.message.seq) !== true) this', 'this']],
+    [['a subscription is sent what it leaves out', 'if (this.#init.isLeftOut?.(entry.message.seq) === true) return\n', '']],
   ),
   ...breaks(
     'src/stream/subscription.ts',
@@ -39,7 +39,7 @@ export const streams = [
   ...breaks(
     'src/stream/stream.ts',
     ['test/access/revocation.test.ts'],
-    [['events begin after their token has ended', 'if (components.endings.has(query.grant)) throw ofEndedToken()', '']],
+    [['events begin after their token has ended', 'if (components.endings.has(grant)) throw ofEndedToken()', '']],
   ),
   ...breaks(
     'src/stream/event-stream.ts',
@@ -78,6 +78,18 @@ export const streams = [
       ],
       ['a gap begins past its end', 'error instanceof CursorEpochMismatch ? position :', 'isForeign(error) ? position :'],
       ['a client that takes no events is kept', 'onTooSlow: () => void response.destroy()', 'onTooSlow: () => undefined'],
+    ],
+  ),
+  ...breaks(
+    'src/stream/durable-events.ts',
+    ['test/stream/durable-events.test.ts'],
+    [
+      [
+        'what was pruned is passed over in silence',
+        'if (prunes !== undefined && prunes.topics.length > 0) {',
+        'if (prunes === undefined) {',
+      ],
+      ['a connection lasts for ever', 'setTimeout(end, lastsMs)', 'setTimeout(() => undefined, lastsMs)'],
     ],
   ),
   ...breaks(

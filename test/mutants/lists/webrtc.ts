@@ -33,6 +33,38 @@ export const webRtc = [
     ],
   ),
   ...breaks(
+    'src/engine/webrtc/channel-connection.ts',
+    ['test/engine/webrtc/channel-connection.test.ts'],
+    [
+      ['what was sent before the end is dropped', 'setTimeout(() => native.close(), closeGraceMs).unref()', 'native.close()'],
+      ['a STUN server is waited for', 'setTimeout(() => gathered.resolve(), gatherMs)', 'setTimeout(() => undefined, gatherMs)'],
+      ['a peer opens further channels', 'another.close()\n    fail()', 'another.close()'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/channel-socket.ts',
+    ['test/engine/custom/reach/channel-socket.test.ts'],
+    [
+      ['credit comes for what was not sent', ' || bytes > outstanding', ''],
+      ['credit comes in any amount', 'bytes < circuitWindow / 2 || ', ''],
+      ['records are as long as a peer likes', "if (bytes > maxSocketMessageBytes) throw new ProtocolViolation('a record is too long')", ''],
+      ['records have no bytes', "if (bytes < tagBytes) throw new ProtocolViolation('a record is too short')", ''],
+      ['records behind the end are taken', 'if (socket.readyState !== socket.OPEN) return', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/datagram-path.ts',
+    ['test/engine/custom/reach/datagram-path.test.ts'],
+    [
+      ['both ends begin', "direction !== 'outbound' || ", ''],
+      ['an attempt does not wait for TCP', ' || !isDue(link)', ''],
+      ['signals are taken over any link', ' || !link.isRelayed', ''],
+      ['an end tells its private addresses', '.filter(({ ip }) => isPublicAddress(ip))', ''],
+      ['a place is kept when the connection has ended', 'void connection.ended.then(session.end)', ''],
+      ['attempts follow at once', 'historyOf(peerId).notBefore > now() || ', ''],
+    ],
+  ),
+  ...breaks(
     'src/engine/libp2p/webrtc/webrtc-transport.ts',
     ['test/engine/libp2p/webrtc/webrtc-transport.test.ts'],
     [

@@ -9,8 +9,10 @@ from .errors import CLIENT_ERRORS, ClientErrorCode, PeergateError
 from .frames import Candidate, Delivery, Message
 from .items import CaughtUp, Gap, Item, MessageItem
 from .operation import Operation
+from .options import ClientOptions, SubscriptionOptions
 from .states import Closed, Connecting, ConnectionState, Idle, Open, Waiting
 from .subscription import Subscription
+from .tasks import Outcome, Retry, Task, TaskHandler
 from .work import Judge, Registration, ServiceHandler, ServiceRequest, Verdict
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "CaughtUp",
     "Client",
     "ClientErrorCode",
+    "ClientOptions",
     "Closed",
     "Connecting",
     "ConnectionState",
@@ -37,13 +40,18 @@ __all__ = [
     "MessageItem",
     "Open",
     "Operation",
+    "Outcome",
     "Payload",
     "PeergateError",
     "Published",
     "Registration",
+    "Retry",
     "ServiceHandler",
     "ServiceRequest",
     "Subscription",
+    "SubscriptionOptions",
+    "Task",
+    "TaskHandler",
     "Verdict",
     "Waiting",
     "operations",

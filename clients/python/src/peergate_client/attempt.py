@@ -9,12 +9,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus
 from websockets.typing import Subprotocol
 
+from .back_off import asked_ms
 from .close_codes import NO_CLOSE_FRAME, TOO_LARGE
 from .errors import PeergateError, client_error, gateway_error
 from .frames import Frame, parse_frame
-
-MAX_RETRY_AFTER_MS = 120_000
-"""However long a gateway asks to wait before the next attempt."""
 
 CLOSE_SECONDS = 1
 """For the closing handshake: a gateway that is silent is not waited for."""
@@ -125,7 +123,7 @@ class Attempt:
         if frame["type"] == "welcome":
             self._is_open = True
         elif frame["type"] == "closing":
-            self._retry_after_ms = min(frame["retryAfterMs"], MAX_RETRY_AFTER_MS)
+            self._retry_after_ms = asked_ms(frame["retryAfterMs"])
         elif frame["type"] == "error" and "id" not in frame and "subscription" not in frame:
             self._refusal = gateway_error(frame)
         self._init.take(frame, len(text))

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 MAX_DOUBLINGS = 50
 """More than any range has; it keeps the power finite."""
 
+LEAST_REPEAT_MS = 50
+USUAL_REPEAT_MS = 1_000
+"""After a retryable error that says nothing else."""
+
+MAX_ASKED_MS = 120_000
+"""However long a gateway asks to wait: otherwise it could make a call wait for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
@@ -12,6 +19,17 @@ class BackOff:
 
     first_ms: float = 500
     last_ms: float = 30_000
+
+
+def asked_ms(asked: float) -> float:
+    """What the gateway asked for, in its bounds."""
+    # The comparison with what is not a number is false.
+    return min(asked, MAX_ASKED_MS) if asked > 0 else 0
+
+
+def repeat_after_ms(asked: float | None) -> float:
+    """The pause before a call is repeated: without a least one a gateway could make the client repeat without pause."""
+    return USUAL_REPEAT_MS if asked is None else max(asked_ms(asked), LEAST_REPEAT_MS)
 
 
 def pause_ms(

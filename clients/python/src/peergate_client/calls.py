@@ -2,11 +2,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .back_off import repeat_after_ms
 from .errors import PeergateError, client_error, gateway_error
 from .frames import Frame, encode_frame
-
-REPEAT_MS = 1_000
-"""Milliseconds after a retryable error that says nothing else."""
 
 
 def _ignore(_: object) -> None:
@@ -92,7 +90,7 @@ class Calls:
         error = gateway_error(frame)
         if error.retryable and pending.call.repeat:
             pending.stop_timer()
-            pause = REPEAT_MS if error.retry_after_ms is None else error.retry_after_ms
+            pause = repeat_after_ms(error.retry_after_ms)
             pending.timer = asyncio.get_running_loop().call_later(pause / 1_000, self._send_one, number)
         else:
             self._refuse(number, error)

@@ -3,19 +3,19 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, Unpack
 
-from .back_off import BackOff
 from .calls import Call
-from .connection import Connection, ConnectionInit, Token
-from .cursors import CursorStore
+from .connection import Connection, ConnectionInit
 from .data import Data, Payload, payload_of
 from .errors import PeergateError
 from .feed import FeedInit
 from .frames import Delivery, Frame
+from .options import ClientOptions, SubscriptionOptions
 from .rest import Rest
 from .states import ConnectionState, Open
 from .subscription import Subscription
+from .tasks import TaskHandler, work
 from .work import Judge, Registration, ServiceHandler, Verdict, serve, validate
 
 
@@ -34,32 +34,16 @@ class Published:
 class Client:
     """A client of one gateway, or of several with one database. It connects with the first use.
 
-    `url`: base URLs are tried in turn. `token`: a function is called for each connection and each call of REST; only
-    with it a connection outlives its token. `connect_timeout_ms`: until a connection is open. `heartbeat_ms`: between
-    pings, and for their answers. `max_frame_bytes`: of a frame of the gateway; a larger one ends the client.
-    `max_pending_calls`: publications and other calls that wait for their answers at once.
+    `url`: base URLs are tried in turn.
     """
 
-    def __init__(
-        self,
-        url: str | Sequence[str],
-        *,
-        token: Token = None,
-        back_off: BackOff = BackOff(),
-        connect_timeout_ms: float = 15_000,
-        heartbeat_ms: float = 25_000,
-        max_frame_bytes: int = 64 * 2**20,
-        max_pending_calls: int = 1_000,
-    ) -> None:
+    def __init__(self, url: str | Sequence[str], **options: Unpack[ClientOptions]) -> None:
         urls = (url,) if isinstance(url, str) else tuple(url)
         if not urls:
             raise ValueError("a client needs the URL of a gateway")
-        self._connection = Connection(
-            ConnectionInit(
-                urls, token, back_off, connect_timeout_ms, heartbeat_ms, max_frame_bytes, max_pending_calls
-            )
-        )
-        self.rest = Rest(urls[0], token)
+        init = ConnectionInit(urls=urls, **options)
+        self._connection = Connection(init)
+        self.rest = Rest(urls[0], init.token)
         """The calls of openapi.yaml, to the first URL."""
 
     @property
@@ -70,35 +54,9 @@ class Client:
         """Calls the watcher with each state of the connection. Returns what ends it."""
         return self._connection.watch(watcher)
 
-    def subscribe(
-        self,
-        topics: str | Sequence[str],
-        *,
-        after: str = "latest",
-        cursors: CursorStore | None = None,
-        direct: bool | None = None,
-        own: bool | None = None,
-        encoding: Literal["base64", "json"] | None = None,
-        max_buffered_items: int = 1_000,
-        max_buffered_characters: int = 8 * 2**20,
-    ) -> Subscription:
-        """Follows topics, or patterns of them.
-
-        `after`: a cursor, `earliest` or `latest`; a position in `cursors` comes first. `direct`: whether to include
-        direct messages. `own`: whether to include what this client publishes on its present connection, by default
-        yes. `encoding`: `base64` for all data, `json` for data that is JSON text as a value. With as many values, or
-        characters of their frames, waiting for the application, the gateway sends no more.
-        """
-        init = FeedInit(
-            topics=[topics] if isinstance(topics, str) else list(topics),
-            after=after,
-            cursors=cursors,
-            direct=direct,
-            own=own,
-            encoding=encoding,
-            max_buffered_items=max_buffered_items,
-            max_buffered_characters=max_buffered_characters,
-        )
+    def subscribe(self, topics: str | Sequence[str], **options: Unpack[SubscriptionOptions]) -> Subscription:
+        """Follows topics, or patterns of them."""
+        init = FeedInit(topics=[topics] if isinstance(topics, str) else list(topics), **options)
         return Subscription(self._connection, init)
 
     async def publish(self, topic: str, data: Data, *, idempotency_key: str | None = None) -> Published:
@@ -150,6 +108,20 @@ class Client:
         `concurrency`: requests in progress at once, by default one.
         """
         return await serve(self._connection, service, handler, concurrency, encoding)
+
+    async def work(
+        self,
+        consumer: str,
+        handler: TaskHandler,
+        *,
+        concurrency: int = 1,
+        encoding: Literal["base64", "json"] | None = None,
+    ) -> Registration:
+        """Works on the messages of a consumer (docs/consumers.md); returns when the gateway has accepted it.
+
+        `concurrency`: messages in work at once.
+        """
+        return await work(self._connection, consumer, handler, concurrency, encoding)
 
     async def validate(
         self,

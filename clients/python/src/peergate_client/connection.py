@@ -34,15 +34,15 @@ class Participant(Protocol):
         """There will be no further connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInit:
     urls: tuple[str, ...]
-    token: Token
-    back_off: BackOff
-    connect_timeout_ms: float
-    heartbeat_ms: float
-    max_frame_bytes: int
-    max_pending_calls: int
+    token: Token = None
+    back_off: BackOff = BackOff()
+    connect_timeout_ms: float = 15_000
+    heartbeat_ms: float = 25_000
+    max_frame_bytes: int = 64 * 2**20
+    max_pending_calls: int = 1_000
 
 
 class Connection:

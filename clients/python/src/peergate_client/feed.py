@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from .back_off import pause_ms
+from .back_off import asked_ms, pause_ms
 from .calls import Call
 from .connection import Connection
 from .cursors import CursorSaver, CursorStore
@@ -26,13 +26,13 @@ _numbers = count(1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedInit:
     topics: Sequence[str]
-    after: str
-    cursors: CursorStore | None
-    direct: bool | None
-    own: bool | None
-    encoding: str | None
-    max_buffered_items: int
-    max_buffered_characters: int
+    after: str = "latest"
+    cursors: CursorStore | None = None
+    direct: bool | None = None
+    own: bool | None = None
+    encoding: str | None = None
+    max_buffered_items: int = 1_000
+    max_buffered_characters: int = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class Feed:
         reason = LOST_POSITIONS.get(error.code)
         if error.retryable:
             # Such as an interrupted database: the same place again.
-            pause = pause_ms(self._connection.init.back_off, self._failures, error.retry_after_ms or 0)
+            pause = pause_ms(self._connection.init.back_off, self._failures, asked_ms(error.retry_after_ms or 0))
             self._failures += 1
             self._again = asyncio.get_running_loop().call_later(pause / 1_000, self._subscribe_if_open)
         elif reason is None or self._position == "earliest":

@@ -7,6 +7,13 @@ from typing import Any, Literal, NotRequired, TypedDict
 from .operation import Operation
 
 
+class AckInput(TypedDict):
+    ids: NotRequired[list[str]]
+    claims: NotRequired[list[Claim]]
+    verdict: NotRequired[AckVerdict]
+    delayMs: NotRequired[int]
+
+
 class AddressedPayload(TypedDict):
     data: Any
     encoding: NotRequired[Encoding]
@@ -75,6 +82,76 @@ class ConfirmedAddress(TypedDict):
     peers: int
 
 
+class ConsumerChange(TypedDict):
+    ackWaitMs: NotRequired[int]
+    maxUnacked: NotRequired[int]
+    maxDeliveries: NotRequired[int]
+    backoffMs: NotRequired[int]
+
+
+ConsumerGap = TypedDict("ConsumerGap", {
+    "from": "Cursor",
+    "to": "Cursor",
+})
+
+
+class ConsumerInfo(TypedDict):
+    name: ConsumerName
+    topics: list[TopicPattern]
+    direct: bool
+    order: str
+    ackWaitMs: int
+    maxUnacked: int
+    maxDeliveries: int
+    backoffMs: int
+    createdAt: str
+    position: Cursor
+    gaps: int
+    lastGap: NotRequired[ConsumerGap]
+
+
+class ConsumerInput(TypedDict):
+    topics: NotRequired[list[TopicPattern]]
+    direct: NotRequired[bool]
+    order: NotRequired[DeliveryOrder]
+    after: NotRequired[Position]
+    ackWaitMs: NotRequired[int]
+    maxUnacked: NotRequired[int]
+    maxDeliveries: NotRequired[int]
+    backoffMs: NotRequired[int]
+
+
+class ConsumerList(TypedDict):
+    items: list[ConsumerInfo]
+
+
+class ConsumerState(TypedDict):
+    name: ConsumerName
+    topics: list[TopicPattern]
+    direct: bool
+    order: str
+    ackWaitMs: int
+    maxUnacked: int
+    maxDeliveries: int
+    backoffMs: int
+    createdAt: str
+    position: Cursor
+    gaps: int
+    lastGap: NotRequired[ConsumerGap]
+    unacked: int
+    waiting: int
+    parked: int
+    pending: int
+    isPendingExact: bool
+    workers: int
+    traffic: ConsumerTraffic
+
+
+class ConsumerTraffic(TypedDict):
+    delivered: int
+    settled: int
+
+
 class Counts(TypedDict):
     peers: int
     topics: int
@@ -129,6 +206,17 @@ class ErrorDetail(TypedDict):
     multiaddr: NotRequired[str]
 
 
+class Finding(TypedDict):
+    check: str
+    state: str
+    detail: str
+    fix: NotRequired[str]
+
+
+class Findings(TypedDict):
+    findings: list[Finding]
+
+
 class FoundPeer(TypedDict):
     peerId: PeerId
     multiaddrs: list[Multiaddr]
@@ -160,6 +248,12 @@ class Gateway(TypedDict):
 class GatewayPage(TypedDict):
     items: list[Gateway]
     next: str | None
+
+
+class HandedOut(TypedDict):
+    message: Message
+    attempt: int
+    claim: Claim
 
 
 class IdentityConflict(TypedDict):
@@ -209,6 +303,13 @@ class MessagePage(TypedDict):
     countIsExact: NotRequired[bool]
 
 
+class MessageTraffic(TypedDict):
+    messagesIn: int
+    bytesIn: int
+    messagesOut: int
+    bytesOut: int
+
+
 class Node(TypedDict):
     peerId: PeerId
     engine: str
@@ -236,6 +337,18 @@ class OpenApiDocument(TypedDict):
     openapi: str
 
 
+class ParkedMessage(TypedDict):
+    id: str
+    cursor: Cursor
+    attempts: int
+    message: NotRequired[Message]
+
+
+class ParkedPage(TypedDict):
+    items: list[ParkedMessage]
+    next: str | None
+
+
 class Payload(TypedDict):
     data: Any
     encoding: NotRequired[Encoding]
@@ -254,6 +367,8 @@ class Peer(TypedDict):
     agent: str | None
     protocols: list[str]
     latencyMs: float | None
+    traffic: MessageTraffic
+    score: float | None
     firstSeen: str
     lastSeen: str
     topics: list[Topic]
@@ -305,6 +420,16 @@ class PublishedList(TypedDict):
     items: list[Published]
 
 
+class PullInput(TypedDict):
+    limit: NotRequired[int]
+    waitMs: NotRequired[int]
+    encoding: NotRequired[Encoding]
+
+
+class PulledMessages(TypedDict):
+    items: list[HandedOut]
+
+
 class PurgedMessages(TypedDict):
     removed: int
 
@@ -321,6 +446,14 @@ class Readiness(TypedDict):
     checks: Checks
     code: NotRequired[str]
     reason: NotRequired[str]
+
+
+class ReplayInput(TypedDict):
+    ids: NotRequired[list[str]]
+
+
+class ReplayedMessages(TypedDict):
+    replayed: int
 
 
 class Retention(TypedDict):
@@ -340,10 +473,33 @@ class ServiceAnswer(TypedDict):
     encoding: str
 
 
+class ServicePage(TypedDict):
+    items: list[ServiceView]
+    next: str | None
+
+
 class ServiceRequest(TypedDict):
     data: Any
     encoding: NotRequired[Encoding]
     timeoutMs: NotRequired[int]
+
+
+class ServiceView(TypedDict):
+    service: Service
+    providers: int
+    concurrency: int
+    open: int
+    waiting: int
+    requests: int
+    answers: int
+    failures: int
+    since: str
+    gateway: PeerId
+
+
+class SettledMessages(TypedDict):
+    settled: list[str]
+    unknown: list[str]
 
 
 class Token(TypedDict):
@@ -353,6 +509,7 @@ class Token(TypedDict):
     topics: list[str]
     createdAt: str
     expiresAt: str | None
+    lastUsedAt: str | None
 
 
 class TokenChanges(TypedDict):
@@ -361,7 +518,7 @@ class TokenChanges(TypedDict):
 
 class TokenInput(TypedDict):
     name: str
-    actions: list[Literal["read", "publish", "direct", "request", "serve", "validate", "dht", "peers", "admin"]]
+    actions: list[Literal["read", "publish", "direct", "request", "serve", "validate", "dht", "peers", "consume", "webhooks", "admin"]]
     topics: NotRequired[list[TopicPattern]]
     expiresAt: NotRequired[str]
 
@@ -378,6 +535,7 @@ class TokenWithSecret(TypedDict):
     topics: list[str]
     createdAt: str
     expiresAt: str | None
+    lastUsedAt: str | None
     secret: str | None
 
 
@@ -413,15 +571,157 @@ class TopicStats(TypedDict):
     earliest: str | None
     latest: str | None
     retention: Retention
+    traffic: TopicTraffic
     subscribers: int
     networks: list[TopicNetwork]
     gateway: PeerId
 
 
+class TopicTraffic(TypedDict):
+    stored: int
+    delivered: int
+    sent: int
+
+
+class ValidatorPage(TypedDict):
+    items: list[ValidatorView]
+    next: str | None
+
+
+class ValidatorView(TypedDict):
+    topic: Topic
+    validators: int
+    deadlineMs: int
+    default: str
+    open: int
+    accepted: int
+    ignored: int
+    rejected: int
+    late: int
+    since: str
+    gateway: PeerId
+
+
+class Webhook(TypedDict):
+    id: str
+    url: str
+    topics: list[TopicPattern]
+    direct: bool
+    batchSize: int
+    batchMs: int
+    timeoutMs: int
+    headers: list[WebhookHeaderShown]
+    state: str
+    cursor: Cursor
+    failures: int
+    failingSince: str | None
+    retryAt: str | None
+    lastError: str | None
+    acceptedAt: str | None
+    gap: NotRequired[Gap]
+    oldSecretUntil: str | None
+    publicKeys: list[str]
+    createdAt: str
+
+
+class WebhookAttempt(TypedDict):
+    at: str
+    webhookId: str
+    messages: int
+    status: int | None
+    durationMs: int
+    error: str | None
+
+
+class WebhookAttempts(TypedDict):
+    items: list[WebhookAttempt]
+
+
+class WebhookChanges(TypedDict):
+    url: NotRequired[str]
+    topics: NotRequired[list[TopicPattern]]
+    direct: NotRequired[bool]
+    batchSize: NotRequired[int]
+    batchMs: NotRequired[int]
+    timeoutMs: NotRequired[int]
+    headers: NotRequired[list[WebhookHeader]]
+    state: NotRequired[Literal["active", "paused"]]
+    after: NotRequired[Position]
+
+
+class WebhookHeader(TypedDict):
+    name: str
+    value: str
+
+
+class WebhookHeaderShown(TypedDict):
+    name: str
+
+
+class WebhookInput(TypedDict):
+    url: str
+    topics: NotRequired[list[TopicPattern]]
+    direct: NotRequired[bool]
+    after: NotRequired[Position]
+    batchSize: NotRequired[int]
+    batchMs: NotRequired[int]
+    timeoutMs: NotRequired[int]
+    headers: NotRequired[list[WebhookHeader]]
+
+
+class WebhookPage(TypedDict):
+    items: list[Webhook]
+    next: str | None
+
+
+class WebhookTest(TypedDict):
+    at: str
+    webhookId: str
+    status: int | None
+    durationMs: int
+    error: str | None
+    body: str
+
+
+class WebhookWithSecret(TypedDict):
+    id: str
+    url: str
+    topics: list[TopicPattern]
+    direct: bool
+    batchSize: int
+    batchMs: int
+    timeoutMs: int
+    headers: list[WebhookHeaderShown]
+    state: str
+    cursor: Cursor
+    failures: int
+    failingSince: str | None
+    retryAt: str | None
+    lastError: str | None
+    acceptedAt: str | None
+    gap: NotRequired[Gap]
+    oldSecretUntil: str | None
+    publicKeys: list[str]
+    createdAt: str
+    secret: str
+
+
+AckVerdict = Literal["ack", "retry", "progress", "drop"]
+
+
 Cid = str
 
 
+Claim = str
+
+
+ConsumerName = str
+
+
 Cursor = str
+
+
+DeliveryOrder = Literal["none", "author", "strict"]
 
 
 DeliveryStateFilter = Literal["queued", "delivered", "expired", "refused", "cancelled"]
@@ -466,6 +766,11 @@ TopicPattern = str
 def get_node() -> Operation[Node]:
     """Get this gateway"""
     return Operation("GET", "/v1/node", "json")
+
+
+def get_findings() -> Operation[Findings]:
+    """Examine this gateway"""
+    return Operation("GET", "/v1/node/findings", "json")
 
 
 def list_nodes(
@@ -573,6 +878,15 @@ def leave_topic(
 ) -> Operation[None]:
     """Leave a topic"""
     return Operation("DELETE", "/v1/topics/{topic}", "none", path={"topic": topic}, query={"purge": purge})
+
+
+def list_validators(
+    *,
+    after: Topic | None = None,
+    limit: int | None = None,
+) -> Operation[ValidatorPage]:
+    """List the topics whose messages clients of this gateway judge"""
+    return Operation("GET", "/v1/validators", "json", query={"after": after, "limit": limit})
 
 
 def get_dht_value(
@@ -754,6 +1068,76 @@ def get_message_data(
     return Operation("GET", "/v1/messages/{id}/data", "bytes", path={"id": id})
 
 
+def create_consumer(
+    name: ConsumerName,
+    body: ConsumerInput,
+) -> Operation[ConsumerInfo]:
+    """Create a consumer"""
+    return Operation("PUT", "/v1/consumers/{name}", "json", path={"name": name}, body=body)
+
+
+def get_consumer(
+    name: ConsumerName,
+) -> Operation[ConsumerState]:
+    """Get a consumer, and what it has to do"""
+    return Operation("GET", "/v1/consumers/{name}", "json", path={"name": name})
+
+
+def update_consumer(
+    name: ConsumerName,
+    body: ConsumerChange,
+) -> Operation[ConsumerInfo]:
+    """Change how a consumer delivers"""
+    return Operation("PATCH", "/v1/consumers/{name}", "json", path={"name": name}, body=body)
+
+
+def remove_consumer(
+    name: ConsumerName,
+) -> Operation[None]:
+    """Remove a consumer"""
+    return Operation("DELETE", "/v1/consumers/{name}", "none", path={"name": name})
+
+
+def list_consumers() -> Operation[ConsumerList]:
+    """List consumers"""
+    return Operation("GET", "/v1/consumers", "json")
+
+
+def pull_messages(
+    name: ConsumerName,
+    body: PullInput | None = None,
+) -> Operation[PulledMessages]:
+    """Take messages of a consumer"""
+    return Operation("POST", "/v1/consumers/{name}/pull", "json", path={"name": name}, body=body)
+
+
+def acknowledge_messages(
+    name: ConsumerName,
+    body: AckInput,
+) -> Operation[SettledMessages]:
+    """Acknowledge messages of a consumer"""
+    return Operation("POST", "/v1/consumers/{name}/acks", "json", path={"name": name}, body=body)
+
+
+def list_parked_messages(
+    name: ConsumerName,
+    *,
+    after: Position | None = None,
+    limit: int | None = None,
+    encoding: Encoding | None = None,
+) -> Operation[ParkedPage]:
+    """List parked messages of a consumer"""
+    return Operation("GET", "/v1/consumers/{name}/parked", "json", path={"name": name}, query={"after": after, "limit": limit, "encoding": encoding})
+
+
+def replay_parked_messages(
+    name: ConsumerName,
+    body: ReplayInput | None = None,
+) -> Operation[ReplayedMessages]:
+    """Deliver parked messages again"""
+    return Operation("POST", "/v1/consumers/{name}/parked/replay", "json", path={"name": name}, body=body)
+
+
 def send_to_peer(
     peer_id: PeerId,
     body: DirectPayload | bytes,
@@ -788,6 +1172,76 @@ def cancel_delivery(
 ) -> Operation[Delivery]:
     """Cancel a direct message"""
     return Operation("DELETE", "/v1/deliveries/{id}", "json", path={"id": id})
+
+
+def list_services(
+    *,
+    after: Service | None = None,
+    limit: int | None = None,
+) -> Operation[ServicePage]:
+    """List the services that clients of this gateway provide"""
+    return Operation("GET", "/v1/services", "json", query={"after": after, "limit": limit})
+
+
+def create_webhook(
+    body: WebhookInput,
+) -> Operation[WebhookWithSecret]:
+    """Create a webhook"""
+    return Operation("POST", "/v1/webhooks", "json", body=body)
+
+
+def list_webhooks(
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> Operation[WebhookPage]:
+    """List webhooks"""
+    return Operation("GET", "/v1/webhooks", "json", query={"after": after, "limit": limit})
+
+
+def get_webhook(
+    id: str,
+) -> Operation[Webhook]:
+    """Get a webhook"""
+    return Operation("GET", "/v1/webhooks/{id}", "json", path={"id": id})
+
+
+def change_webhook(
+    id: str,
+    body: WebhookChanges,
+) -> Operation[Webhook]:
+    """Change, pause, resume or replay a webhook"""
+    return Operation("PATCH", "/v1/webhooks/{id}", "json", path={"id": id}, body=body)
+
+
+def delete_webhook(
+    id: str,
+) -> Operation[None]:
+    """Delete a webhook"""
+    return Operation("DELETE", "/v1/webhooks/{id}", "none", path={"id": id})
+
+
+def rotate_webhook_secret(
+    id: str,
+    body: EmptyBody | None = None,
+) -> Operation[WebhookWithSecret]:
+    """Replace the secret of a webhook"""
+    return Operation("POST", "/v1/webhooks/{id}/secret", "json", path={"id": id}, body=body)
+
+
+def test_webhook(
+    id: str,
+    body: EmptyBody | None = None,
+) -> Operation[WebhookTest]:
+    """Send a test to a webhook"""
+    return Operation("POST", "/v1/webhooks/{id}/test", "json", path={"id": id}, body=body)
+
+
+def list_webhook_attempts(
+    id: str,
+) -> Operation[WebhookAttempts]:
+    """List the last attempts of a webhook"""
+    return Operation("GET", "/v1/webhooks/{id}/attempts", "json", path={"id": id})
 
 
 def request_service(

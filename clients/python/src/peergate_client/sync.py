@@ -4,24 +4,29 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, Unpack
 
 from . import client as asynchronous
-from .back_off import BackOff
 from .client import Published
-from .connection import Token
-from .cursors import CursorStore
 from .data import Data, Payload
 from .frames import Candidate, Delivery
 from .items import Item
 from .operation import Operation
+from .options import ClientOptions, SubscriptionOptions
 from .states import ConnectionState
 from .subscription import Subscription as AsyncSubscription
+from .tasks import Outcome, Task
 from .work import Registration as AsyncRegistration
 from .work import ServiceRequest, Verdict
 
 T = TypeVar("T")
+
+MAX_THREADS = 1_000
+"""For handlers and cursor stores. asyncio has four more than processors: what waits for one there counts as in work at the
+gateway. Threads begin as they are needed, so `concurrency` bounds them first."""
 
 
 class _Thread:
@@ -29,6 +34,7 @@ class _Thread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(MAX_THREADS, "peergate-handler"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="peergate-client", daemon=True)
         self._thread.start()
 
@@ -98,7 +104,7 @@ class Subscription:
 
 
 class Registration:
-    """A service or a validator, until it is stopped."""
+    """A service, a validator or a worker, until it is stopped."""
 
     def __init__(self, thread: _Thread, registration: AsyncRegistration) -> None:
         self._thread = thread
@@ -108,7 +114,7 @@ class Registration:
         self._thread.run(_in_loop(self._registration.stop))
 
     def wait(self, timeout: float | None = None) -> None:
-        """Returns after `stop()`; raises when the gateway refuses it on a later connection, and TimeoutError."""
+        """Returns after `stop()`; raises when the gateway ends it or refuses it on a later connection, and TimeoutError."""
         self._thread.run(self._registration.ended(), timeout)
 
 
@@ -129,26 +135,8 @@ class Client:
     A `timeout` is in seconds; after it the call is given up.
     """
 
-    def __init__(
-        self,
-        url: str | Sequence[str],
-        *,
-        token: Token = None,
-        back_off: BackOff = BackOff(),
-        connect_timeout_ms: float = 15_000,
-        heartbeat_ms: float = 25_000,
-        max_frame_bytes: int = 64 * 2**20,
-        max_pending_calls: int = 1_000,
-    ) -> None:
-        self._client = asynchronous.Client(
-            url,
-            token=token,
-            back_off=back_off,
-            connect_timeout_ms=connect_timeout_ms,
-            heartbeat_ms=heartbeat_ms,
-            max_frame_bytes=max_frame_bytes,
-            max_pending_calls=max_pending_calls,
-        )
+    def __init__(self, url: str | Sequence[str], **options: Unpack[ClientOptions]) -> None:
+        self._client = asynchronous.Client(url, **options)
         self._thread = _Thread()
         self.rest = Rest(self._thread, self._client)
 
@@ -160,31 +148,9 @@ class Client:
         """Calls the watcher, in the thread of the connection, with each state. Returns what ends it."""
         return self._client.watch(watcher)
 
-    def subscribe(
-        self,
-        topics: str | Sequence[str],
-        *,
-        after: str = "latest",
-        cursors: CursorStore | None = None,
-        direct: bool | None = None,
-        own: bool | None = None,
-        encoding: Literal["base64", "json"] | None = None,
-        max_buffered_items: int = 1_000,
-        max_buffered_characters: int = 8 * 2**20,
-    ) -> Subscription:
-        def begin() -> AsyncSubscription:
-            return self._client.subscribe(
-                topics,
-                after=after,
-                cursors=cursors,
-                direct=direct,
-                own=own,
-                encoding=encoding,
-                max_buffered_items=max_buffered_items,
-                max_buffered_characters=max_buffered_characters,
-            )
-
-        return Subscription(self._thread, self._thread.run(_in_loop(begin)))
+    def subscribe(self, topics: str | Sequence[str], **options: Unpack[SubscriptionOptions]) -> Subscription:
+        subscription = self._thread.run(_in_loop(lambda: self._client.subscribe(topics, **options)))
+        return Subscription(self._thread, subscription)
 
     def publish(
         self, topic: str, data: Data, *, idempotency_key: str | None = None, timeout: float | None = None
@@ -219,6 +185,23 @@ class Client:
 
         serving = self._client.serve(service, answer, concurrency=concurrency, encoding=encoding)
         return Registration(self._thread, self._thread.run(serving))
+
+    def work(
+        self,
+        consumer: str,
+        handler: Callable[[Task], Outcome | None],
+        *,
+        concurrency: int = 1,
+        encoding: Literal["base64", "json"] | None = None,
+    ) -> Registration:
+        """When the connection is lost, `lost` of the task is set, and the outcome does not count."""
+
+        async def handle(task: Task) -> Outcome | None:
+            own = replace(task, progress=lambda: self._thread.run(_in_loop(task.progress)))
+            return await asyncio.to_thread(handler, own)
+
+        working = self._client.work(consumer, handle, concurrency=concurrency, encoding=encoding)
+        return Registration(self._thread, self._thread.run(working))
 
     def validate(
         self,

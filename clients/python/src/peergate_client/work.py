@@ -40,17 +40,29 @@ Judge = Callable[[Candidate], Verdict | Awaitable[Verdict]]
 
 
 Work = Callable[[Frame], tuple[str, Coroutine[Any, Any, bytes | None]] | None]
-"""Gives, for a frame that asks for work, its id and what leads to the answer."""
+"""Gives, for a frame that asks for work, its id and what leads to the frame to send, if there is one."""
 
 
 class Worker:
     """Registers on each connection, and does what the gateway asks for."""
 
-    def __init__(self, connection: Connection, *, start: Frame, stop: Frame, work: Work) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        start: Frame,
+        stop: Frame,
+        work: Work,
+        failure: Callable[[Frame], PeergateError | None] = lambda _: None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`failure` gives the error with which a frame ends the registration; `lost` is called when work is of no use any more."""
         self._connection = connection
         self._start = start
         self._stop = stop
         self._work = work
+        self._failure = failure
+        self._lost = lost
         self._tasks: dict[str, asyncio.Task[None]] = {}
         loop = asyncio.get_running_loop()
         self.accepted: asyncio.Future[None] = loop.create_future()
@@ -79,6 +91,7 @@ class Worker:
         )
 
     def lost(self) -> None:
+        self._lost()
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
@@ -93,6 +106,9 @@ class Worker:
         if found is not None:
             number, answering = found
             self._tasks[number] = asyncio.create_task(self._answer(number, answering))
+        error = self._failure(frame)
+        if error is not None:
+            self._finish(error)
 
     def ended(self, error: PeergateError) -> None:
         self._finish(error)
@@ -128,7 +144,7 @@ class Worker:
 
 
 class Registration:
-    """A service or a validator, until it is stopped."""
+    """A service, a validator or a worker, until it is stopped."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -138,7 +154,7 @@ class Registration:
         self._worker.stop()
 
     async def ended(self) -> None:
-        """Returns after `stop()` or `close()`; raises when the gateway refuses it on a later connection."""
+        """Returns after `stop()` or `close()`; raises when the gateway ends it, or refuses it on a later connection."""
         await asyncio.shield(self._worker.end)
 
 
@@ -165,7 +181,7 @@ async def serve(
         except Exception as error:
             return encode_frame({**reply, "error": str(error)[:MAX_ERROR_LENGTH] or "The service failed"})
 
-    return await _registered(
+    return await registered(
         Worker(
             connection,
             start={"type": "serve", "service": service, "concurrency": concurrency, "encoding": encoding},
@@ -192,7 +208,7 @@ async def validate(
             return None
 
     start = {"type": "validate", "topic": topic, "deadlineMs": deadline_ms, "default": default, "encoding": encoding}
-    return await _registered(
+    return await registered(
         Worker(
             connection,
             start=start,
@@ -206,7 +222,7 @@ async def validate(
     )
 
 
-async def _registered(worker: Worker) -> Registration:
+async def registered(worker: Worker) -> Registration:
     """Returns when the gateway has accepted it for the first time. When this is cancelled, the registration ends."""
     try:
         await worker.accepted

@@ -153,6 +153,7 @@ CREATE TABLE "Token" (
     "topics" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "expiresAt" BIGINT,
+    "lastUsedAt" BIGINT,
 
     CONSTRAINT "Token_pkey" PRIMARY KEY ("id")
 );
@@ -210,6 +211,63 @@ CREATE TABLE "Outbox" (
     "claimedUntil" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "Outbox_pkey" PRIMARY KEY ("recipient")
+);
+
+-- CreateTable
+CREATE TABLE "Consumer" (
+    "name" TEXT COLLATE "C" NOT NULL,
+    "client" TEXT COLLATE "C" NOT NULL,
+    "settings" TEXT COLLATE "C" NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "position" BIGINT NOT NULL,
+    "prunedSince" BIGINT NOT NULL,
+    "gaps" INTEGER NOT NULL DEFAULT 0,
+    "gapFrom" BIGINT,
+    "gapTo" BIGINT,
+
+    CONSTRAINT "Consumer_pkey" PRIMARY KEY ("name")
+);
+
+-- CreateTable
+CREATE TABLE "ConsumerItem" (
+    "consumer" TEXT COLLATE "C" NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "seq" BIGINT NOT NULL,
+    "lane" TEXT COLLATE "C",
+    "attempt" INTEGER NOT NULL,
+    "dueAt" BIGINT NOT NULL,
+    "claimedBy" TEXT COLLATE "C",
+    "claim" TEXT COLLATE "C",
+
+    CONSTRAINT "ConsumerItem_pkey" PRIMARY KEY ("consumer","id")
+);
+
+-- CreateTable
+CREATE TABLE "Webhook" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "client" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
+    "settings" TEXT COLLATE "C" NOT NULL,
+    "secrets" TEXT COLLATE "C" NOT NULL,
+    "progress" TEXT COLLATE "C" NOT NULL,
+    "rightsUntil" BIGINT,
+    "revision" INTEGER NOT NULL DEFAULT 0,
+    "claimedBy" TEXT COLLATE "C",
+    "claimedUntil" BIGINT NOT NULL DEFAULT 0,
+    "createdAt" BIGINT NOT NULL,
+
+    CONSTRAINT "Webhook_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "WebhookAttempt" (
+    "webhook" TEXT COLLATE "C" NOT NULL,
+    "slot" INTEGER NOT NULL,
+    "number" INTEGER NOT NULL,
+    "attempt" TEXT COLLATE "C" NOT NULL,
+
+    CONSTRAINT "WebhookAttempt_pkey" PRIMARY KEY ("webhook","slot")
 );
 
 -- CreateIndex
@@ -289,3 +347,24 @@ CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");
 
 -- CreateIndex
 CREATE INDEX "Outbox_client_dueAt_idx" ON "Outbox"("client", "dueAt");
+
+-- CreateIndex
+CREATE INDEX "ConsumerItem_consumer_dueAt_seq_idx" ON "ConsumerItem"("consumer", "dueAt", "seq");
+
+-- CreateIndex
+CREATE INDEX "ConsumerItem_consumer_lane_seq_idx" ON "ConsumerItem"("consumer", "lane", "seq");
+
+-- CreateIndex
+CREATE INDEX "ConsumerItem_consumer_seq_idx" ON "ConsumerItem"("consumer", "seq");
+
+-- CreateIndex
+CREATE INDEX "Webhook_state_claimedUntil_idx" ON "Webhook"("state", "claimedUntil");
+
+-- CreateIndex
+CREATE INDEX "Webhook_claimedBy_idx" ON "Webhook"("claimedBy");
+
+-- CreateIndex
+CREATE INDEX "Webhook_owner_id_idx" ON "Webhook"("owner", "id");
+
+-- CreateIndex
+CREATE INDEX "Webhook_client_idx" ON "Webhook"("client");

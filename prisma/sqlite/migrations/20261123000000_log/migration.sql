@@ -130,7 +130,8 @@ CREATE TABLE "Token" (
     "actions" TEXT NOT NULL,
     "topics" TEXT NOT NULL,
     "createdAt" BIGINT NOT NULL,
-    "expiresAt" BIGINT
+    "expiresAt" BIGINT,
+    "lastUsedAt" BIGINT
 );
 
 -- CreateTable
@@ -178,6 +179,59 @@ CREATE TABLE "Outbox" (
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "claimedBy" TEXT,
     "claimedUntil" BIGINT NOT NULL DEFAULT 0
+);
+
+-- CreateTable
+CREATE TABLE "Consumer" (
+    "name" TEXT NOT NULL PRIMARY KEY,
+    "client" TEXT NOT NULL,
+    "settings" TEXT NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "position" BIGINT NOT NULL,
+    "prunedSince" BIGINT NOT NULL,
+    "gaps" INTEGER NOT NULL DEFAULT 0,
+    "gapFrom" BIGINT,
+    "gapTo" BIGINT
+);
+
+-- CreateTable
+CREATE TABLE "ConsumerItem" (
+    "consumer" TEXT NOT NULL,
+    "id" TEXT NOT NULL,
+    "seq" BIGINT NOT NULL,
+    "lane" TEXT,
+    "attempt" INTEGER NOT NULL,
+    "dueAt" BIGINT NOT NULL,
+    "claimedBy" TEXT,
+    "claim" TEXT,
+
+    PRIMARY KEY ("consumer", "id")
+);
+
+-- CreateTable
+CREATE TABLE "Webhook" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "owner" TEXT NOT NULL,
+    "client" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
+    "settings" TEXT NOT NULL,
+    "secrets" TEXT NOT NULL,
+    "progress" TEXT NOT NULL,
+    "rightsUntil" BIGINT,
+    "revision" INTEGER NOT NULL DEFAULT 0,
+    "claimedBy" TEXT,
+    "claimedUntil" BIGINT NOT NULL DEFAULT 0,
+    "createdAt" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "WebhookAttempt" (
+    "webhook" TEXT NOT NULL,
+    "slot" INTEGER NOT NULL,
+    "number" INTEGER NOT NULL,
+    "attempt" TEXT NOT NULL,
+
+    PRIMARY KEY ("webhook", "slot")
 );
 
 -- CreateIndex
@@ -257,3 +311,24 @@ CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");
 
 -- CreateIndex
 CREATE INDEX "Outbox_client_dueAt_idx" ON "Outbox"("client", "dueAt");
+
+-- CreateIndex
+CREATE INDEX "ConsumerItem_consumer_dueAt_seq_idx" ON "ConsumerItem"("consumer", "dueAt", "seq");
+
+-- CreateIndex
+CREATE INDEX "ConsumerItem_consumer_lane_seq_idx" ON "ConsumerItem"("consumer", "lane", "seq");
+
+-- CreateIndex
+CREATE INDEX "ConsumerItem_consumer_seq_idx" ON "ConsumerItem"("consumer", "seq");
+
+-- CreateIndex
+CREATE INDEX "Webhook_state_claimedUntil_idx" ON "Webhook"("state", "claimedUntil");
+
+-- CreateIndex
+CREATE INDEX "Webhook_claimedBy_idx" ON "Webhook"("claimedBy");
+
+-- CreateIndex
+CREATE INDEX "Webhook_owner_id_idx" ON "Webhook"("owner", "id");
+
+-- CreateIndex
+CREATE INDEX "Webhook_client_idx" ON "Webhook"("client");

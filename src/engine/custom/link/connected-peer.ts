@@ -1,8 +1,7 @@
-import type { ConnectedPeer } from '../../engine.ts'
-import type { Link } from './link.ts'
+import type { Link, LinkView } from './link.ts'
 
 /** The peer of a link, as other parts of the gateway see it. */
-export function connectedPeerOf(link: Omit<Link, 'view'>, latencyMs: number | null): ConnectedPeer {
+export function connectedPeerOf(link: Omit<Link, 'view'>, latencyMs: number | null): LinkView {
   const { peerId, dialledAt, direction, path } = link
   const { agent, multiaddrs, protocols } = link.hello
   return {

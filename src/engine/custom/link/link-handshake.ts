@@ -27,6 +27,8 @@ export interface LinkHandshake {
    * use too.
    */
   meet(target: DialTarget, side: Meeting, signal: AbortSignal): Promise<Link>
+  /** The same over an open socket whose ends have found each other. */
+  meetOver(socket: RecordSocket, side: MeetingOver, signal: AbortSignal): Promise<Link>
   /** Performs the handshake only. @throws Error when the peer at the address is not the expected one */
   probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** `probe` over an open socket, which is closed afterwards. */
@@ -43,6 +45,12 @@ export interface Meeting {
   localPort: number
   /** Where the peer can be dialled again, without peer id: not at the address of its router. */
   dialledAt: string
+}
+
+/** A side of a link on a socket that is open. */
+export interface MeetingOver extends Omit<Meeting, 'localPort'> {
+  /** The way to the other end, as multiaddr without peer id. */
+  remote: string
 }
 
 export interface LinkHandshakeInit {
@@ -126,6 +134,7 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
       // The local port is that of another link.
       return await make(socket, { ...meeting, remote, seenAt: target.ip, observed: target.ip, localPort: undefined }, signal)
     },
+    meetOver: (socket, side, signal) => make(socket, { ...side, seenAt: undefined, observed: '' }, signal),
     probe: async (target, expectedPeerId, signal) => await probeOver((await open(target, signal)).socket, expectedPeerId, signal),
     probeOver,
     answer({ socket, remote, seenAt, observed }, signal) {

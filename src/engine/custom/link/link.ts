@@ -3,6 +3,7 @@ import type { Limits } from '../../../limits.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { PeerExchange } from '../../peer-traffic.ts'
 import type { LinkPath } from '../../reach/link-path.ts'
 import type { Reading } from '../../reading.ts'
 import type { Established } from './establish.ts'
@@ -34,7 +35,7 @@ export interface Link {
   readonly hello: Hello
   /** The dialling end's number for this link; 0 when that end does not tell. */
   readonly dial: number
-  readonly view: ConnectedPeer
+  readonly view: LinkView
   /** Starts to take frames behind the hello, since the link counts now. */
   begin(): void
   /**
@@ -75,6 +76,9 @@ export interface Link {
   /** Resolves when the link is closed. */
   readonly closed: Promise<void>
 }
+
+/** A connected peer, without what its messages tell. */
+export type LinkView = Omit<ConnectedPeer, keyof PeerExchange>
 
 export type LinkLimits = RequestLimits & Pick<Limits, 'maxMessageBytes' | 'maxPubsubBufferBytes' | 'maxStreamBufferBytes' | 'silentLinkMs'>
 

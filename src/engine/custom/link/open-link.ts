@@ -1,6 +1,6 @@
 import { PeerUnreachable } from '../../../errors.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
-import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import type { RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
 import { isDirect, type LinkPath, linkPathOf } from '../../reach/link-path.ts'
@@ -12,7 +12,7 @@ import { frameBoundsFor, frameTypes } from './frame-types.ts'
 import { createGivingWay, type GivingWay } from './give-way.ts'
 import { decodeGoodbye, encodeGoodbye, type Goodbye, LinkRefused } from './goodbye.ts'
 import { decodeHello, encodeHello, type Hello } from './hello.ts'
-import type { Link, LinkComponents, LinkInit } from './link.ts'
+import type { Link, LinkComponents, LinkInit, LinkView } from './link.ts'
 import { createPings, type Pings } from './pings.ts'
 import { createRequests, type Requests } from './requests.ts'
 import { createSecureChannel, type SecureChannel, UnreadWrites } from './secure-channel.ts'
@@ -123,7 +123,7 @@ class PeerLink implements Link {
     return dial
   }
 
-  get view(): ConnectedPeer {
+  get view(): LinkView {
     return connectedPeerOf(this, this.#pings.latencyMs)
   }
 

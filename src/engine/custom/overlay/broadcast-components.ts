@@ -20,6 +20,8 @@ export interface BroadcastComponents {
   used(peerId: string): void
   /** The peer has brought a new message that was accepted. */
   brought(peerId: string): void
+  /** When it last did. */
+  broughtAt(peerId: string): number | undefined
   /** The doubt about a peer's announcements. Peers with less doubt are asked first. */
   doubt(peerId: string): number
 }

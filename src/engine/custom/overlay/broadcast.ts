@@ -1,4 +1,5 @@
 import { createAnnouncements } from './announcements.ts'
+import { createAnswers } from './answers.ts'
 import { createBeacons } from './beacons.ts'
 import type { BroadcastComponents } from './broadcast-components.ts'
 import { type BroadcastTopic, createBroadcastTopics } from './broadcast-topics.ts'
@@ -42,7 +43,7 @@ export interface Broadcast {
   tree(topic: string): Tree | undefined
   /** Removes the peers that are pushed messages of any topic. */
   spare(peerIds: Set<string>): void
-  size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'announcements'>
+  size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'announcements' | 'answers'>
 }
 
 export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'grafts' | 'prune' | 'beacon'>
@@ -59,6 +60,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   /** Messages that wait for their verdict, by id. The host bounds them. */
   const pending = new Map<string, PendingMessage>()
   const announcements = createAnnouncements(init)
+  const answers = createAnswers(init, { ...components, cache })
   const fanOut = createFanOut(init, { now, onExpired: close })
   const topics = createBroadcastTopics(init, { ...components, cache })
   const beacons = createBeacons({ topics, send, isSubscribed, graft: (topic, state, peerId) => graft(topic, state, peerId, []) })
@@ -73,7 +75,8 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     for (const peerId of state.tree.eager) {
       if (has(peerId)) continue
       const spare = isOutside && handed > 0
-      // Of earlier messages the neighbour is told first, if it was lazy until now.
+      // Earlier messages go first; of those that were not sent the neighbour is told, if it was lazy until now.
+      answers.flushFor(peerId)
       announcements.flushFor(peerId, topic, (frame) => send(peerId, frame))
       const sent = send(peerId, { type: 'message', hops, ...(spare && { spare }), envelope })
       if (sent) {
@@ -96,11 +99,12 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     else if (now() - before > pruneGraceMs) offence(peerId, 'waste')
   }
 
-  function graft(topic: string, state: BroadcastTopic | undefined, peerId: string, ids: string[]): void {
+  /** Returns whether the link had room for the request. */
+  function graft(topic: string, state: BroadcastTopic | undefined, peerId: string, ids: string[]): boolean {
     state?.tree.makeEager(peerId)
     state?.prunedAt.delete(peerId)
     state?.aside.delete(peerId)
-    send(peerId, { type: 'graft', topic, ids })
+    return send(peerId, { type: 'graft', topic, ids })
   }
 
   function receiveMessage(from: string, { envelope, hops, spare }: FrameOf<'message'>): void {
@@ -137,7 +141,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     components.brought(from)
     const state = topics.get(topic)
     if (state === undefined || !isSubscribed(topic)) return
-    const message: CachedMessage = { envelope, hops, from, at: now(), askedBy: new Set() }
+    const message: CachedMessage = { envelope, hops, from, at: now() }
     cache.put(message)
     state.renewal.heard(from)
     beacons.passed(topic)
@@ -169,28 +173,21 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     state.tree.makeEager(from)
     state.prunedAt.delete(from)
     state.aside.delete(from)
-    for (const id of ids) {
-      const message = cache.get(id)
-      if (message === undefined || message.envelope.topic !== topic) continue
-      if (message.askedBy.has(from)) {
-        offence(from, 'waste')
-        continue
-      }
-      if (!send(from, { type: 'message', hops: message.hops, envelope: message.envelope })) return
-      message.askedBy.add(from)
-      components.used(from)
-    }
+    answers.ask(from, topic, ids)
   }
 
   function askForMissing(): void {
-    const { asks, broken, missed } = missing.due()
+    const { asks, missed } = missing.due()
     for (const [peerId, ids] of missed) components.onMissed(peerId, ids)
     for (const { peerId, topic, ids } of asks) {
       topics.get(topic)?.renewal.broken()
       if (!components.isLinked(peerId)) continue
-      for (let at = 0; at < ids.length; at += frameBounds.ids) graft(topic, topics.get(topic), peerId, ids.slice(at, at + frameBounds.ids))
+      for (let at = 0; at < ids.length; at += frameBounds.ids) {
+        const some = ids.slice(at, at + frameBounds.ids)
+        if (graft(topic, topics.get(topic), peerId, some)) missing.asked(peerId, some)
+        else missing.notAsked(peerId, some)
+      }
     }
-    for (const peerId of broken) if (components.isLinked(peerId)) offence(peerId, 'brokenPromise')
   }
 
   function close(topic: string): void {
@@ -212,6 +209,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     forgetPeer(peerId) {
       missing.forgetPeer(peerId)
       announcements.forgetPeer(peerId)
+      answers.forgetPeer(peerId)
       topics.forgetPeer(peerId)
     },
     receive(from, frame) {
@@ -244,7 +242,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
         if (any !== undefined) tree.makeEager(any)
       }
       seen.add(topic, id)
-      const message: CachedMessage = { envelope, hops: 0, from: undefined, at: now(), askedBy: new Set() }
+      const message: CachedMessage = { envelope, hops: 0, from: undefined, at: now() }
       cache.put(message)
       state.renewal.heard(undefined)
       beacons.passed(topic)
@@ -274,11 +272,14 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     fanOutTopics: fanOut.topics,
     tick() {
       if (missing.size > 0) askForMissing()
+      for (const peerId of missing.broken()) offence(peerId, 'brokenPromise')
       beacons.tick()
+      answers.flush()
       announcements.flush(send)
     },
     sweep() {
       cache.sweep()
+      answers.sweep()
       seen.sweep()
       fanOut.sweep()
     },
@@ -291,6 +292,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       missing: missing.size,
       pending: pending.size,
       announcements: announcements.size,
+      answers: answers.size,
     }),
   }
 }

@@ -46,6 +46,7 @@ export function createOverlay(
     doubt: (peerId) => scores.penalty(peerId) - (links.isProven(peerId) ? 0.5 : 0),
     used,
     brought,
+    broughtAt: (peerId) => links.get(peerId)?.broughtAt,
   })
   const shared = { now, random, send, links, walks, self, topicsOf, learn, told: components.told }
   const membership = createMembership(init, shared)
@@ -251,6 +252,7 @@ export function createOverlay(
     subscribers: (topic) => [...subscriptions.of(topic)],
     publish: (messages) => messages.map(broadcast.publish),
     settle: broadcast.settle,
+    penalty: scores.penalty,
     tick() {
       membership.view.tick()
       topicViews.tick()

@@ -104,7 +104,9 @@ export interface OverlayLimits {
   readonly overtakenMs: number
   /** Milliseconds until the next neighbour is asked. */
   readonly graftAgainMs: number
-  /** Missing messages in all and by neighbour, and holders kept for one message. */
+  /** Milliseconds in which a neighbour that brings nothing has to send an announced message that it was asked for. */
+  readonly promiseMs: number
+  /** Missing messages in all, and by neighbour with those that it was asked for, and holders kept for one message. */
   readonly maxMissing: number
   readonly maxPeerMissing: number
   readonly maxHolders: number
@@ -202,6 +204,7 @@ export const defaultOverlayLimits: OverlayLimits = {
   graftMs: 2_000, // the time a message takes from one end of the tree to the other, so that few come twice
   overtakenMs: 300, // so long a message may be on its way while the tree changes
   graftAgainMs: 1_000,
+  promiseMs: 30_000, // as long as neighbours keep a message (cacheMs): what waits in a full link takes its time
   maxMissing: 20_000,
   maxPeerMissing: 5_000,
   maxHolders: 32, // asked within five rounds, as twice as many are asked each time

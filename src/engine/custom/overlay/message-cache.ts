@@ -23,8 +23,6 @@ export interface CachedMessage {
   /** The neighbour that it came from. */
   readonly from: string | undefined
   readonly at: number
-  /** Neighbours that requested and got it, so that no neighbour gets it repeatedly. */
-  readonly askedBy: Set<string>
 }
 
 /** Memory of an entry beside the message's bytes. */

@@ -1,5 +1,6 @@
 import { authorOf, firstDrawn, sequenceOf } from '../../../model/signed-message.ts'
 import type { OverlayLimits } from './limits.ts'
+import { createPromises, type PromisesComponents } from './promises.ts'
 
 /** Announced messages that have not arrived: which neighbours have them, and when to request them from which. */
 export interface Missing {
@@ -13,11 +14,14 @@ export interface Missing {
   found(id: string): void
   forgetPeer(peerId: string): void
   forgetTopic(topic: string): void
-  /**
-   * The requests that are due. `broken` are the neighbours that did not answer an earlier request, `missed` the messages
-   * that are given up, by the neighbour that announced them first.
-   */
-  due(): { asks: Ask[]; broken: Set<string>; missed: Map<string, string[]> }
+  /** The requests that are due, and the messages that are given up, by the neighbour that announced them first. */
+  due(): { asks: Ask[]; missed: Map<string, string[]> }
+  /** A request has left for the neighbour. */
+  asked(peerId: string, ids: readonly string[]): void
+  /** The link to the neighbour had no room for a request: it is asked once more, after the other holders. */
+  notAsked(peerId: string, ids: readonly string[]): void
+  /** The neighbours that have broken a promise since the last call. */
+  broken(): Set<string>
   readonly size: number
 }
 
@@ -41,15 +45,18 @@ interface Entry {
   readonly holders: Holder[]
   /** The neighbours asked last. Their number doubles with each failed round. */
   asked: string[]
+  /** Holders whose links had no room for a request. */
+  readonly full: Set<string>
   dueAt: number
 }
 
 export function createMissing(
   init: { limits: OverlayLimits },
-  components: { now(): number; random(): number; doubt(peerId: string): number },
+  components: PromisesComponents & { random(): number; doubt(peerId: string): number },
 ): Missing {
   const { limits } = init
   const { now } = components
+  const promises = createPromises(init, components)
   /** In order of announcement. */
   const entries = new Map<string, Entry>()
   /** The ids of the entries, by author. */
@@ -73,7 +80,8 @@ export function createMissing(
 
   function addHolder(entry: Entry, peerId: string, hops: number): void {
     if (entry.asked.includes(peerId) || entry.holders.some((holder) => holder.peerId === peerId)) return
-    const holder = { peerId, hops, doubt: components.doubt(peerId) }
+    // One late promise outweighs earlier messages.
+    const holder = { peerId, hops, doubt: components.doubt(peerId) + Number(promises.isLate(peerId)) }
     const at = entry.holders.findIndex((other) => isBefore(holder, other))
     entry.holders.splice(at === -1 ? entry.holders.length : at, 0, holder)
     count(peerId, 1)
@@ -89,7 +97,7 @@ export function createMissing(
     const known = entries.get(id)
     if (known !== undefined) return known
     if (entries.size >= limits.maxMissing) return undefined
-    const entry: Entry = { topic, first, holders: [], asked: [], dueAt }
+    const entry: Entry = { topic, first, holders: [], asked: [], full: new Set(), dueAt }
     entries.set(id, entry)
     const ids = authors.get(authorOf(id)) ?? new Set()
     authors.set(authorOf(id), ids.add(id))
@@ -98,7 +106,7 @@ export function createMissing(
 
   return {
     announce(topic, id, holder, hops) {
-      if ((counts.get(holder) ?? 0) >= limits.maxPeerMissing) return false
+      if ((counts.get(holder) ?? 0) + promises.count(holder) >= limits.maxPeerMissing) return false
       const isNew = !entries.has(id)
       const entry = entryOf(topic, id, holder, now() + limits.graftMs)
       if (entry !== undefined && entry.topic === topic) addHolder(entry, holder, hops)
@@ -124,11 +132,29 @@ export function createMissing(
       entry.dueAt = now()
       for (const peerId of others) addHolder(entry, peerId, 0)
     },
+    asked: promises.asked,
+    notAsked(peerId, ids) {
+      for (const id of ids) {
+        const entry = entries.get(id)
+        if (entry === undefined) continue
+        entry.asked = entry.asked.filter((asked) => asked !== peerId)
+        // A link that had no room needs time to drain: it is asked again in the next round.
+        const [next] = entry.holders
+        if (entry.asked.length === 0 && next !== undefined && !entry.full.has(next.peerId)) entry.dueAt = now()
+        if (entry.full.has(peerId) || entry.holders.length >= limits.maxHolders) continue
+        entry.full.add(peerId)
+        entry.holders.push({ peerId, hops: Number.POSITIVE_INFINITY, doubt: Number.POSITIVE_INFINITY })
+        count(peerId, 1)
+      }
+    },
+    broken: promises.broken,
     found(id) {
+      promises.kept(id)
       const entry = entries.get(id)
       if (entry !== undefined) remove(id, entry)
     },
     forgetPeer(peerId) {
+      promises.forgetPeer(peerId)
       if (!counts.has(peerId)) return
       for (const entry of entries.values()) {
         const at = entry.holders.findIndex((holder) => holder.peerId === peerId)
@@ -144,13 +170,11 @@ export function createMissing(
     },
     due() {
       const asks = new Map<string, Ask>()
-      const broken = new Set<string>()
       const missed = new Map<string, string[]>()
-      if (entries.size === 0) return { asks: [], broken, missed }
+      if (entries.size === 0) return { asks: [], missed }
       const at = now()
       for (const [id, entry] of entries) {
         if (entry.dueAt > at) continue
-        for (const peerId of entry.asked) broken.add(peerId)
         const next = entry.holders.splice(0, Math.max(1, 2 * entry.asked.length))
         if (next.length === 0) {
           remove(id, entry)
@@ -169,7 +193,7 @@ export function createMissing(
           asks.set(key, ask)
         }
       }
-      return { asks: [...asks.values()], broken, missed }
+      return { asks: [...asks.values()], missed }
     },
     get size() {
       return entries.size

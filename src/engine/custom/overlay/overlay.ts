@@ -27,6 +27,8 @@ export interface Overlay {
 
   subscribe(topic: string): void
   unsubscribe(topic: string): void
+  /** The peer's points of penalty, at the moment. */
+  penalty(peerId: string): number
   /** Linked peers that say they are subscribed. */
   subscribers(topic: string): string[]
   /** Sends this node's messages; returns for each the number of linked peers that it was handed to. */
@@ -60,6 +62,7 @@ export interface OverlaySize {
   missing: number
   pending: number
   announcements: number
+  answers: number
   knownSubscribers: number
   walks: number
   scoredPeers: number

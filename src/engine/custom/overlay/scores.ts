@@ -19,7 +19,7 @@ export interface Scores {
  */
 const points = {
   rejectedMessage: 10,
-  /** Announced a message, and did not send it when asked. */
+  /** Announced a message, and sent neither it when asked, nor any other. */
   brokenPromise: 1,
   /** Requested a message again that it had got, or kept sending payloads after a prune. */
   waste: 1,

@@ -24,6 +24,8 @@ export interface DirectPath {
   readonly handle: RequestHandler
   /** A relay shows where it sees a peer. Returns whether this node waits for it. */
   seen(relay: Link, peerId: string, at: SeenAt): boolean
+  /** Whether a relayed link was tried in vain, or cannot be: its peer does not take part, or no port can be shared. */
+  isSpent(link: Link): boolean
   /** Peers with which an attempt is in progress. */
   readonly size: number
 }
@@ -42,8 +44,8 @@ export interface DirectPathComponents {
   show(relay: Link, peerId: string): void
   /** Connects and makes a link that counts. @throws Error */
   meet(at: SeenAt, relay: Link, side: Meeting, signal: AbortSignal): Promise<void>
-  /** Dials the addresses that the peer of a relayed link says it listens on. */
-  dialOwn(link: Link): Promise<void>
+  /** Dials the listening addresses of the peer of a relayed link. Ends after `ms` milliseconds. */
+  dialOwn(link: Link, ms: number, signal: AbortSignal): Promise<void>
   /** An attempt has ended. */
   onEnd(outcome: PunchOutcome): void
   /** Fires when the node is stopped. */
@@ -55,10 +57,11 @@ export interface DirectPathComponents {
 
 /** Attempts with a peer in a row, the pauses between them, and the pause after the last. */
 const attemptsInRow = 3
-const pauses = { firstMs: 10_000, lastMs: 60_000 }
+const pauses = { firstMs: 2_000, lastMs: 60_000 }
 const restMs = 3_600_000
-/** Milliseconds for an attempt: TCP sends SYN at 0, 1, 3 and 7 seconds (RFC 6298). */
-const attemptMs = 8_000
+/** Milliseconds for a whole attempt, and for the meeting within it: TCP sends SYN at 0, 1, 3 and 7 seconds (RFC 6298). */
+const attemptMs = 16_000
+const meetMs = 8_000
 /** Attempts in progress, of both roles. */
 const maxAttempts = 8
 /** Attempts that peers begin: of one peer, of which the most recently asking ones are counted, and of all. */
@@ -67,14 +70,27 @@ const ofAll = { perSecond: 1, burst: 20 }
 const maxPeers = 1_000
 
 interface Attempt {
+  /** The relayed link that a direct one is to replace. */
+  link: Link
   relayId: string
   shown: PromiseWithResolvers<SeenAt>
+  /** Whether this end connects, or the other one is about to. */
+  isMeeting: boolean
+  /** Fires when another attempt takes its place. */
+  readonly outdated: AbortController
+}
+
+/** What became of the attempts that this end began on one relayed link. */
+interface History {
+  failures: number
+  notBefore: number
+  link: WeakRef<Link> | undefined
 }
 
 export function createDirectPath(components: DirectPathComponents): DirectPath {
   const { links, relayOf, show, meet, dialOwn, onEnd, stopping, logger, now = () => performance.now(), random } = components
   const attempts = new Map<string, Attempt>()
-  const historyOf = createLru({ max: maxPeers }, () => ({ failures: 0, notBefore: 0 }))
+  const historyOf = createLru({ max: maxPeers }, (): History => ({ failures: 0, notBefore: 0, link: undefined }))
   const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
   const all = createTokenBucket(ofAll)
 
@@ -84,83 +100,140 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
     return relay?.localPort === undefined ? undefined : { relay, localPort: relay.localPort }
   }
 
-  function enter(peerId: string, relay: Link): Attempt {
-    const attempt = { relayId: relay.peerId, shown: Promise.withResolvers<SeenAt>() }
-    attempts.set(peerId, attempt)
+  function enter(link: Link, relay: Link): Attempt {
+    const shown = Promise.withResolvers<SeenAt>()
+    const attempt = { link, relayId: relay.peerId, shown, isMeeting: false, outdated: new AbortController() }
+    attempts.set(link.peerId, attempt)
     return attempt
   }
 
-  function failed(peerId: string): void {
-    const history = historyOf(peerId)
+  /**
+   * Whether the link of an attempt was replaced before the ends connected. Two ends that dial each other through the
+   * relay have two links for a moment. The attempt says nothing of the routers, and another begins on the link that counts.
+   */
+  function isOutdated({ link, isMeeting, outdated }: Attempt): boolean {
+    return outdated.signal.aborted || (!isMeeting && links.get(link.peerId) !== link)
+  }
+
+  function leave(attempt: Attempt): void {
+    const { peerId } = attempt.link
+    if (attempts.get(peerId) === attempt) attempts.delete(peerId)
+  }
+
+  function end(attempt: Attempt): void {
+    attempt.outdated.abort(new Error('another attempt takes its place'))
+    leave(attempt)
+  }
+
+  function endOutdated(): void {
+    for (const attempt of attempts.values()) if (isOutdated(attempt)) end(attempt)
+  }
+
+  /** A router or a relay has changed when the link is a new one: what failed before it says nothing of it. */
+  function historyOn(link: Link): History {
+    const history = historyOf(link.peerId)
+    if (history.link?.deref() !== link) Object.assign(history, { failures: 0, notBefore: 0, link: new WeakRef(link) })
+    return history
+  }
+
+  function failed(link: Link): void {
+    const history = historyOn(link)
     const isLast = ++history.failures % attemptsInRow === 0
-    history.notBefore = now() + (isLast ? restMs : backOffMs(pauses, (history.failures - 1) % attemptsInRow, random))
+    const pauseMs = isLast ? restMs : backOffMs(pauses, (history.failures - 1) % attemptsInRow, random)
+    history.notBefore = now() + pauseMs
+    // A timer may fire a millisecond early.
+    if (!isLast) setTimeout(step, pauseMs + 1).unref()
   }
 
   /** The beginning end. Its `show` is also the signal to connect: it takes half a round trip. */
   async function begin(link: Link, relay: Link, localPort: number): Promise<void> {
     const { peerId, remote } = link
-    using deadline = createDeadline(attemptMs, [stopping()])
-    const { signal } = deadline
-    const { shown } = enter(peerId, relay)
+    const attempt = enter(link, relay)
+    using whole = createDeadline(attemptMs, [stopping(), attempt.outdated.signal])
+    using meeting = createDeadline(meetMs, [whole.signal])
+    const { signal } = meeting
     try {
       const roundTripMs = await link.ping(signal)
       await link.request(directPathProtocol, new Uint8Array(), { signal, maxAnswerBytes: 0 })
-      const at = await orAborted(shown.promise, signal)
+      const at = await orAborted(attempt.shown.promise, signal)
+      attempt.isMeeting = true
       show(relay, peerId)
       await passed(roundTripMs / 2, signal)
       await meet(at, relay, { role: 'initiator', expectedPeerId: peerId, localPort, dialledAt: remote }, signal)
-      historyOf(peerId).failures = 0
+      historyOn(link).failures = 0
       onEnd('succeeded')
       logger.debug({ peerId }, 'a direct link takes the place of one through a relay')
     } catch (err) {
-      failed(peerId)
-      await missed(link, err)
+      if (isOutdated(attempt)) return step()
+      failed(link)
+      await missed(link, err, whole.signal)
     } finally {
-      attempts.delete(peerId)
+      leave(attempt)
     }
   }
 
-  async function missed(link: Link, err: unknown): Promise<void> {
+  /** @param signal fires at the end of the attempt, which gives its place back then, whatever the dials do */
+  async function missed(link: Link, err: unknown, signal: AbortSignal): Promise<void> {
+    const { peerId } = link
     onEnd('failed')
-    logger.debug({ err, peerId: link.peerId }, 'found no direct path to a peer behind a relay')
-    await dialOwn(link)
+    logger.debug({ err, peerId }, 'found no direct path to a peer behind a relay')
+    const dials = orAborted(dialOwn(link, attemptMs - meetMs, signal), signal)
+    await dials.catch((reason: unknown) => logger.debug({ err: reason, peerId }, 'the dials of an attempt at a direct path have ended'))
   }
 
   async function follow(link: Link, relay: Link, localPort: number, attempt: Attempt): Promise<void> {
     const { peerId, remote } = link
-    using deadline = createDeadline(attemptMs, [stopping()])
-    const { signal } = deadline
+    using whole = createDeadline(attemptMs, [stopping(), attempt.outdated.signal])
+    using meeting = createDeadline(meetMs, [whole.signal])
+    const { signal } = meeting
     try {
       const at = await orAborted(attempt.shown.promise, signal)
+      attempt.isMeeting = true
       await meet(at, relay, { role: 'responder', expectedPeerId: peerId, localPort, dialledAt: remote }, signal)
+      // An attempt that made a link is no abuse.
+      bucketOf(peerId).spend(now(), -1)
       onEnd('succeeded')
     } catch (err) {
-      await missed(link, err)
+      if (isOutdated(attempt)) return step()
+      await missed(link, err, whole.signal)
     } finally {
-      attempts.delete(peerId)
+      leave(attempt)
     }
   }
 
   function isDue(link: Link): boolean {
     if (link.direction !== 'outbound' || !link.isRelayed || attempts.has(link.peerId)) return false
-    return link.hello.protocols.includes(directPathProtocol) && historyOf(link.peerId).notBefore <= now()
+    return isAble(link) && historyOn(link).notBefore <= now()
+  }
+
+  function isAble({ hello }: Link): boolean {
+    return hello.protocols.includes(directPathProtocol)
+  }
+
+  function step(): void {
+    if (stopping().aborted) return
+    endOutdated()
+    for (const link of links.all) {
+      if (attempts.size >= maxAttempts) return
+      const way = isDue(link) ? wayOf(link) : undefined
+      if (way !== undefined) void begin(link, way.relay, way.localPort)
+    }
   }
 
   return {
-    step() {
-      for (const link of links.all) {
-        if (attempts.size >= maxAttempts) return
-        const way = isDue(link) ? wayOf(link) : undefined
-        if (way !== undefined) void begin(link, way.relay, way.localPort)
-      }
-    },
+    step,
     async handle({ from }) {
       const link = links.get(from)
       const way = link?.direction === 'inbound' ? wayOf(link) : undefined
       if (link === undefined || way === undefined) throw new Error('there is no relayed link whose port can be shared')
-      if (attempts.has(from) || attempts.size >= maxAttempts) throw new Error('too many attempts in progress')
+      endOutdated()
+      const before = attempts.get(from)
+      if (before?.link.direction === 'outbound' || attempts.size - Number(before !== undefined) >= maxAttempts)
+        throw new Error('too many attempts in progress')
       if (!bucketOf(from).take(now()) || !all.take(now())) throw new Error('too many attempts')
-      const attempt = enter(from, way.relay)
+      // The beginning end knows first that an attempt is over: the peer has begun another.
+      if (before !== undefined) end(before)
+      const attempt = enter(link, way.relay)
       show(way.relay, from)
       void follow(link, way.relay, way.localPort, attempt)
       return new Uint8Array()
@@ -171,6 +244,7 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       attempt.shown.resolve(at)
       return true
     },
+    isSpent: (link) => !isAble(link) || wayOf(link) === undefined || historyOn(link).failures > 0,
     get size() {
       return attempts.size
     },

@@ -1,11 +1,13 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
+import { maxSignalLength } from '../../webrtc/session-description.ts'
 
-/** The protocols of relays, dial-backs and direct paths (docs/custom-protocol.md). */
+/** The protocols of relays, dial-backs and direct paths over TCP and UDP (docs/custom-protocol.md). */
 export const relayProtocol = '/peergate/relay/1.0.0'
 export const dialBackProtocol = '/peergate/dial-back/1.0.0'
 export const directPathProtocol = '/peergate/direct-path/1.0.0'
+export const webRtcProtocol = '/peergate/webrtc/1.0.0'
 
 /** Maximum addresses of one dial-back. */
 export const maxDialBackAddresses = 8
@@ -20,6 +22,17 @@ export const dialBackAnswer = codec(
 
 /** The bounds of a circuit: bytes in each direction, and milliseconds. */
 export const reservationAnswer = codec(z.object({ maxBytes: z.int().min(0), maxMs: z.int().min(0) }))
+
+/** Maximum addresses that an end tells; a dialling policy may allow fewer. */
+const maxCandidates = 16
+/** Maximum bytes of the signals of one end. */
+export const maxSignalsBytes = 10_000
+
+/** What one end tells the other so that both send packets to each other: its session description and its candidates. */
+export const signals = {
+  ...codec(z.strictObject({ description: z.string().max(maxSignalLength), candidates: z.array(z.string().max(256)).max(maxCandidates) })),
+  maxCandidates,
+}
 
 interface Codec<Shape> {
   encode(value: Shape): Uint8Array

@@ -1,37 +1,26 @@
-import { isIP } from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
-import type { Limits } from '../../../limits.ts'
-import { parseMultiaddr, peerIdOf } from '../../../model/peer.ts'
+import { parseMultiaddr } from '../../../model/peer.ts'
 import { throughRelays as circuitSuffix, directAddresses, isCircuitAddress } from '../../dial/circuit-address.ts'
-import { endpointOf } from '../../dial/endpoint.ts'
 import type { DialGate } from '../../dial/gate.ts'
-import { isPublicAddress } from '../../dial/policy.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createRouterPorts } from '../../port-mapping/router-ports.ts'
 import { createObserved } from '../../reach/observed.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import type { ConfirmedAddress } from '../../reach/reachability.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
-import type { LinkHandshake, Meeting } from '../link/link-handshake.ts'
+import type { LinkHandshake } from '../link/link-handshake.ts'
 import type { Links } from '../link/links.ts'
-import { tellerOf } from '../link/teller-of.ts'
 import { type Circuit, createCircuit, openCircuit } from './circuit.ts'
 import { type CircuitEnd, type CircuitEndListener, createCircuitEnds } from './circuit-ends.ts'
+import { type Crossing, type CrossingInit, createCrossing } from './crossing.ts'
 import { createDialBack, NotTried } from './dial-back.ts'
-import { createDirectPath, type SeenAt } from './direct-path.ts'
-import {
-  dialBackAnswer,
-  dialBackProtocol,
-  dialBackRequest,
-  directPathProtocol,
-  maxDialBackAddresses,
-  relayProtocol,
-  reservationAnswer,
-} from './protocols.ts'
-import { createReachability, patienceMs, type Reachability } from './reachability.ts'
+import type { SeenAt } from './direct-path.ts'
+import { outsideAddresses, portOf } from './outside-addresses.ts'
+import { dialBackAnswer, dialBackProtocol, dialBackRequest, maxDialBackAddresses, relayProtocol, reservationAnswer } from './protocols.ts'
+import { createReachability, type Reachability } from './reachability.ts'
 import { createRelay } from './relay.ts'
 import { createShowing } from './showing.ts'
 
@@ -48,7 +37,8 @@ export interface Reach {
   /** Opens a circuit through a relay to a peer. @throws Error */
   openCircuit(relay: Link, peerId: string, signal: AbortSignal): Promise<Circuit>
   /**
-   * Addresses beyond the listening ones, without peer id: confirmed observed addresses, and addresses through relays.
+   * Addresses beyond the listening ones, without peer id: those where peers see this node and ports of its router, as far
+   * as they are confirmed, and addresses through relays.
    */
   addresses(): string[]
   readonly state: Reachability['state']
@@ -60,16 +50,19 @@ export interface Reach {
   readonly observed: string[]
 }
 
-export interface ReachInit {
+export interface ReachInit extends CrossingInit {
   /** Whether to be a relay for others, when this node itself is not hidden. */
   relay: boolean
-  limits: Limits
+  /** Whether to have routers forward the listened ports. */
+  portMapping: boolean
+  /** A secret of this node, of which routers are shown keyed hashes. */
+  secret: Uint8Array
 }
 
 export interface ReachComponents {
   links: Links
   handlers: Handlers
-  meeting: Pick<LinkHandshake, 'probe' | 'meet'>
+  meeting: Pick<LinkHandshake, 'probe' | 'meet' | 'meetOver'>
   dialGate: DialGate
   /** The listening addresses, or those announced instead, without peer id. */
   listened(): string[]
@@ -94,29 +87,22 @@ const handleOptions = { maxRequestBytes: 8_192, maxConcurrent: 20 }
 const maxAnswerBytes = 8_192
 /** Addresses of a relay that this node announces itself under. */
 const maxAddressesPerRelay = 2
-/** Addresses of a peer that are dialled when no hole was punched. */
-const maxOwnAddresses = 4
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, told, dial, onCircuit, adopt, onChange, reached, counter, logger } = components
+  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, reached, counter, logger } = components
   const observed = createObserved()
+  const routerPorts = createRouterPorts(
+    { isOn: init.portMapping, secret: init.secret },
+    { ports: () => listened().flatMap(portOf), onChange: remapped, logger },
+  )
   const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached, counter })
   const showing = createShowing({ hasCircuit: (one, other) => relay.joins(one, other) })
   const legs = createCircuitEnds(
     { maxLegsPerLink: limits.maxStreamsPerConnection },
-    { onBegin, onShow, onSeen: (link, peerId, at) => directPath.seen(link, peerId, at) },
+    { onBegin, onShow, onSeen: (link, peerId, at) => crossing.seen(link, peerId, at) },
   )
-  const directPath = createDirectPath({
-    links,
-    relayOf: (link) => links.get(peerIdOf(multiaddr(link.remote.slice(0, -circuitSuffix.length))) ?? ''),
-    show: (over, other) => legs.show(over, other),
-    meet,
-    dialOwn,
-    stopping: () => stopping.signal,
-    onEnd: counter.punched,
-    logger,
-  })
+  const crossing: Crossing = createCrossing(init, { ...components, show: (over, other) => legs.show(over, other) })
   const reachability = createReachability({
     now: () => performance.now(),
     candidates,
@@ -126,8 +112,6 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     reserve,
     onChange,
   })
-  /** Links through routers, whose peers cannot be dialled: they are no relays, and judge nothing. */
-  const crossing = new WeakSet<Link>()
   let timer: NodeJS.Timeout | undefined
   let patience: NodeJS.Timeout | undefined
   let stopping = new AbortController()
@@ -137,17 +121,18 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     return direct.filter((link) => link.hello.protocols.includes(protocol)).map((link) => link.peerId)
   }
 
-  /** Observed IP addresses with the listening port, on the assumption that the router forwards it. */
-  function observedAddresses(): string[] {
-    const own = listened()
-    const [first] = own.map((text) => endpointOf(multiaddr(text)))
-    if (first === undefined) return []
-    const seen = observed.addresses().map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${first.port}/${first.form}`)
-    return seen.filter((address) => !own.includes(address))
+  function outside() {
+    return outsideAddresses({ listened: listened(), observed: observed.addresses(), mapped: routerPorts.mapped })
   }
 
   function candidates(): string[] {
-    return [...observedAddresses(), ...listened()].slice(0, maxDialBackAddresses)
+    const { forwarded, assumed } = outside()
+    return [...new Set([...forwarded, ...assumed, ...listened()])].slice(0, maxDialBackAddresses)
+  }
+
+  function remapped(): void {
+    reachability.forwarded(outside().forwarded)
+    stepReachability()
   }
 
   async function askDialBack(other: string, multiaddrs: string[]) {
@@ -201,43 +186,25 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     return to === undefined || at === undefined ? undefined : { to, at }
   }
 
-  async function meet({ ip, port }: SeenAt, over: Link, side: Meeting, signal: AbortSignal): Promise<void> {
-    if (!isPublicAddress(ip)) throw new Error('the peer has no public address')
-    if (isIP(ip) !== isIP(over.seenAt ?? '')) throw new Error('the peer is seen at an address of another kind than this node')
-    const address = multiaddr(`/${isIP(ip) === 6 ? 'ip6' : 'ip4'}/${ip}/tcp/${port}/ws`)
-    told([address.toString()], tellerOf(over))
-    await dialGate.dial(address, signal, async (target) => {
-      const link = await meeting.meet(target, side, signal)
-      crossing.add(link)
-      await adopt(link)
-    })
-  }
-
-  async function dialOwn({ peerId: other, hello }: Link): Promise<void> {
-    const { signal } = stopping
-    for (const address of directAddresses(hello.multiaddrs).slice(0, maxOwnAddresses)) {
-      if (signal.aborted || links.get(other)?.isRelayed !== true) return
-      await dial(address, signal).catch((err: unknown) => logger.debug({ err, address }, 'a peer behind a relay was not reached'))
-    }
-  }
-
   function note(link: Link): void {
     if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
     if (reachability.state !== 'direct') stepReachability()
-    patience ??= setTimeout(() => {
-      patience = undefined
-      if (reachability.state !== 'direct') stepReachability()
-    }, patienceMs)
-    directPath.step()
+    crossing.step()
   }
 
   function step(): void {
     stepReachability()
-    directPath.step()
+    crossing.step()
   }
 
   function stepReachability(): void {
     reachability.step().catch((err: unknown) => logger.warn({ err }, 'failed to determine how this node is reached'))
+    const { lateInMs } = reachability
+    if (patience !== undefined || lateInMs === undefined) return
+    patience = setTimeout(() => {
+      patience = undefined
+      stepReachability()
+    }, lateInMs)
   }
 
   function throughRelays(): string[] {
@@ -254,9 +221,10 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
       stopping = new AbortController()
       const seenAt = (other: string) => links.get(other)?.seenAt
       handlers.set(dialBackProtocol, createDialBack({ timeoutMs: limits.dialTimeoutMs }, { seenAt, probe }), handleOptions)
-      handlers.set(directPathProtocol, directPath.handle, handleOptions)
+      crossing.start()
       if (init.relay) handlers.set(relayProtocol, onReserve, handleOptions)
       timer = setInterval(step, stepMs)
+      routerPorts.start()
     },
     async stop() {
       clearInterval(timer)
@@ -265,7 +233,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
       stopping.abort(new Error('the node was stopped'))
       handlers.delete(dialBackProtocol)
       handlers.delete(relayProtocol)
-      handlers.delete(directPathProtocol)
+      await Promise.all([routerPorts.stop(), crossing.stop()])
     },
     linked: note,
     updated: note,
@@ -280,7 +248,9 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     openCircuit: (over, other, signal) => openCircuit((listener) => legs.begin(over, 'open', other, listener), signal),
     addresses() {
       const confirmed = new Set(reachability.confirmed.map(({ multiaddr: address }) => address))
-      return [...observedAddresses().filter((address) => confirmed.has(address)), ...throughRelays()]
+      const { forwarded, assumed } = outside()
+      const found = [...forwarded, ...assumed].filter((address) => confirmed.has(address) && !listened().includes(address))
+      return [...found, ...throughRelays()]
     },
     get state() {
       return reachability.state

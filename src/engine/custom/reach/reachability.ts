@@ -6,9 +6,11 @@ import { createDialBackJudge, type DialBackJudge, type DialBackJudgeComponents, 
  * reservations. A router that drops packets lets a dial-back wait for its whole time, so a node relies on relays as soon
  * as that takes longer than `patienceMs`. Pure: it owns no timer and no link.
  */
-export interface Reachability extends Pick<DialBackJudge, 'state' | 'confirmed'> {
-  /** Does what is due. Call it every few seconds, at each new link, and `patienceMs` after that. */
+export interface Reachability extends Pick<DialBackJudge, 'state' | 'confirmed' | 'forwarded'> {
+  /** Does what is due. Call it every few seconds, at each new link, and when `lateInMs` is over. */
   step(): Promise<void>
+  /** Milliseconds until a dial-back will have taken longer than `patienceMs`; undefined when none can. */
+  readonly lateInMs: number | undefined
   lost(peerId: string): void
   /** Relays that carry circuits to this node, by peer id. */
   readonly relays: string[]
@@ -35,9 +37,14 @@ export function createReachability(components: ReachabilityComponents): Reachabi
   const refusedAt = new Map<string, number>()
   let shown = viewOf('unknown', [], [])
 
+  /** Not above 0 when a dial-back takes longer. */
+  function lateInMs(): number | undefined {
+    return judge.askedAt === undefined ? undefined : judge.askedAt + patienceMs - now()
+  }
+
   function wantsRelay(): boolean {
-    const { state, askedAt } = judge
-    const isLate = askedAt !== undefined && now() - askedAt >= patienceMs
+    const { state } = judge
+    const isLate = (lateInMs() ?? 1) <= 0
     return reserved.size < wantedRelays && (state === 'hidden' || (state === 'unknown' && isLate))
   }
 
@@ -74,9 +81,17 @@ export function createReachability(components: ReachabilityComponents): Reachabi
       await judged
       await findRelays()
     },
+    forwarded(addresses) {
+      judge.forwarded(addresses)
+      tellChange()
+    },
     lost(peerId) {
       refusedAt.delete(peerId)
       if (reserved.delete(peerId)) tellChange()
+    },
+    get lateInMs() {
+      const ms = judge.state === 'unknown' ? lateInMs() : undefined
+      return ms === undefined || ms <= 0 ? undefined : ms
     },
     get state() {
       return judge.state

@@ -185,10 +185,10 @@ function boundingAnswers(
   })
 }
 
-/** Number of peers in the routing table of a DHT. */
-export function tableSize(dht: KadDHT): number {
-  if (!isSingle(dht)) throw new Error('kad-dht has no readable routing table')
-  return dht.routingTable.size
+/** The routing table of a DHT, which emits `peer:add`. */
+export function tableOf(dht: KadDHT): SingleKadDHT['routingTable'] & EventTarget {
+  if (!isSingle(dht) || !(dht.routingTable instanceof EventTarget)) throw new Error('kad-dht has no readable routing table')
+  return dht.routingTable
 }
 
 function isSingle(dht: KadDHT): dht is SingleKadDHT {

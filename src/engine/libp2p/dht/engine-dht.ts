@@ -8,7 +8,7 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import { createNoRouting } from '../../no-routing.ts'
 import type { Routing } from '../../routing.ts'
 import type { DhtMode } from '../../settings.ts'
-import { tableSize } from './dht.ts'
+import { tableOf } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
 import { type Namespaces, namespacesOf } from './dht-namespaces.ts'
 import { RecordDatastore } from './record-datastore.ts'
@@ -48,7 +48,7 @@ export function createEngineDht(
           {
             dht() {
               const dht = components.dht()
-              return dht === undefined ? undefined : { dht, size: tableSize(dht) }
+              return dht === undefined ? undefined : { dht, size: tableOf(dht).size }
             },
             linked(other) {
               const multiaddrs = peerOf(other)?.multiaddrs.filter((address) => address.endsWith(`/p2p/${other}`))

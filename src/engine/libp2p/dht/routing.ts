@@ -176,5 +176,6 @@ function leadsAnywhere(text: string): boolean {
 
 function foundPeer({ id, multiaddrs }: { id: { toString(): string }; multiaddrs: Multiaddr[] }): FoundPeer {
   const peerId = id.toString()
-  return { peerId, multiaddrs: multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${peerId}`) }
+  // One may be known with and without the id.
+  return { peerId, multiaddrs: [...new Set(multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${peerId}`))] }
 }

@@ -41,6 +41,9 @@ export interface GossipInternals {
   /** Takes the peer into the topic's mesh if there is room; the caller sends the GRAFT. */
   graftOnSubscribe(peerId: string, topic: string): boolean
   sendGraft(peerId: string, topics: string[]): void
+  /** Sends a PRUNE with the back-off of a topic that is left, which both ends keep. */
+  sendPrune(peerId: string, topic: string): Promise<void>
+  sendSubscriptions(peerId: string, topics: string[], subscribe: boolean): void
   /** Opens the stream to a peer that has none. */
   onPeerConnected(peerId: PeerId, connection: Connection): void
   /** A peer opened a stream of gossip; its frames are read from then on. */
@@ -62,11 +65,17 @@ export interface GossipInternals {
     getGossipIDs(topics: Set<string>): Map<string, Uint8Array[]>
   }
   readonly peers: Map<string, PeerId>
+  /** Neighbours that messages of a topic are sent to, by topic. */
+  readonly mesh: Map<string, Set<string>>
   /** Subscribers by topic. */
   readonly topics: Map<string, Set<string>>
   readonly streamsOutbound: Map<string, OutboundGossip>
   readonly opts: { readonly idontwantMinDataSize: number }
-  readonly score: { readonly params: { readonly topics: Record<string, TopicScoreParams> } }
+  readonly score: {
+    readonly params: { readonly topics: Record<string, TopicScoreParams> }
+    /** The score of a peer; 0 of an unknown one. */
+    score(peerId: string): number
+  }
 }
 
 /** The only place that accesses library internals. @throws Error when they differ from those of the pinned version */
@@ -84,6 +93,8 @@ const methods = [
   'piggybackControl',
   'graftOnSubscribe',
   'sendGraft',
+  'sendPrune',
+  'sendSubscriptions',
   'onPeerConnected',
   'onIncomingStream',
   'pipePeerReadStream',
@@ -93,7 +104,7 @@ const methods = [
   'msgIdToStrFn',
 ]
 const caches = ['seenCache', 'publishedMessageIds', 'mcache']
-const maps = ['peers', 'topics', 'streamsOutbound', 'control', 'gossip']
+const maps = ['peers', 'mesh', 'topics', 'streamsOutbound', 'control', 'gossip']
 
 function isGossipInternals(pubsub: GossipSub): pubsub is GossipSub & GossipInternals {
   return missingParts(pubsub).length === 0
@@ -109,5 +120,6 @@ function missingParts(pubsub: object): string[] {
     ...(typeof Object(part('seenCache')).has === 'function' ? [] : ['seenCache']),
     ...(typeof Object(part('opts')).idontwantMinDataSize === 'number' ? [] : ['opts']),
     ...(typeof Object(Object(part('score')).params).topics === 'object' ? [] : ['score']),
+    ...(typeof Object(part('score')).score === 'function' ? [] : ['score']),
   ]
 }

@@ -2,6 +2,7 @@ import { RPC } from '@libp2p/gossipsub/message'
 import { type Stream, StreamBufferError } from '@libp2p/interface'
 import type { EngineEvent } from '../../engine.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { TrafficCounter } from '../../peer-traffic.ts'
 import type { Stragglers } from '../../stragglers.ts'
 import { streamRoomBytes } from '../transport/bounded-muxer.ts'
 import { createEcho } from './echo.ts'
@@ -71,11 +72,12 @@ export function createGossipLanes(
     /** Whether the peer has a link. gossipsub learns of the end of a link late, and for some peers never. */
     isLinked(peerId: string): boolean
     emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:left' | 'peer:room' }>): void
+    traffic: Pick<TrafficCounter, 'sent'>
     reached: Pick<LimitsReached, 'note'>
   },
 ): GossipLanes {
   const { limits } = init
-  const { internals, traits, openPing, isLinked, emit, reached } = components
+  const { internals, traits, openPing, isLinked, emit, traffic, reached } = components
   const lanes = new Map<string, Lane>()
   const messageRoom = streamRoomBytes(limits) - controlBytes
 
@@ -124,6 +126,7 @@ export function createGossipLanes(
       return false
     }
     lane.written.note(first.id, rpc.length)
+    traffic.sent(peerId, messages.length, rpc.length)
     return true
   }
 

@@ -10,10 +10,18 @@ import type { GossipInternals, OutboundGossip } from './gossip-internals.ts'
  * gossipsub also never opens a second stream on a link: a peer whose stream was reset, or ended with a second
  * connection, would receive nothing. The same holds for a stream whose other end was closed: rust-libp2p closes it when
  * an RPC is too large, and stops reading; gossipsub would continue to write.
+ *
+ * When the stream of a go-libp2p peer ends, the peer forgets the topics of this node, which are told only on a new
+ * stream to it. So they are told again when the peer opens another stream.
  */
 export interface GossipLinks {
   /** Whether messages can be sent to the peer now. */
   reaches(peerId: string): boolean
+  /**
+   * Leaves the meshes of a peer whose stream is about to end. What it publishes until it has another one is lost, but
+   * it announces its messages of the last heartbeats to subscribers outside its mesh, and sends what they ask for.
+   */
+  leaveMeshes(peerId: string): Promise<void>
   /** The last link to the peer has ended. */
   gone(peerId: string): void
 }
@@ -25,6 +33,10 @@ const mendEvery = 3
 const firstReopenMs = 50
 const lastReopenMs = 60_000
 const lastingMs = 60_000
+/** Milliseconds between two times that a peer is told all topics again: it decides how often it opens a stream. */
+const tellAgainMs = 1_000
+/** Maximum meshes that are left; a PRUNE takes some 60 bytes of those that a stream keeps for control. */
+const maxLeft = 1_000
 
 export function createGossipLinks(components: {
   pubsub: GossipSub
@@ -43,6 +55,8 @@ export function createGossipLinks(components: {
   const { streamsOutbound, topics } = internals
   /** Pauses of peers that have ended a stream, by the monotonic clock. */
   const pauses = new Map<string, { ms: number; until: number }>()
+  /** Peers that have opened a stream, and when they were told the topics again. */
+  const heard = new Map<string, { toldAt: number; timer?: NodeJS.Timeout }>()
   let heartbeats = 0
 
   function opened(peerId: string): void {
@@ -115,6 +129,27 @@ export function createGossipLinks(components: {
     internals.onPeerConnected(connection.remotePeer, connection)
   }
 
+  function tellAgain(peerId: string): void {
+    internals.sendSubscriptions(peerId, pubsub.getTopics(), true)
+    const meshed = [...internals.mesh].flatMap(([topic, peers]) => (peers.has(peerId) ? topic : []))
+    if (meshed.length > 0) internals.sendGraft(peerId, meshed)
+  }
+
+  const { onIncomingStream } = internals
+  internals.onIncomingStream = (stream, connection) => {
+    onIncomingStream.call(internals, stream, connection)
+    const peerId = connection.remotePeer.toString()
+    const before = heard.get(peerId)
+    if (before === undefined) heard.set(peerId, { toldAt: Number.NEGATIVE_INFINITY })
+    if (before === undefined || before.timer !== undefined) return
+    const waitMs = Math.max(0, before.toldAt + tellAgainMs - performance.now())
+    const tell = () => {
+      heard.set(peerId, { toldAt: performance.now() })
+      if (streamsOutbound.has(peerId)) tellAgain(peerId)
+    }
+    before.timer = setTimeout(tell, waitMs).unref()
+  }
+
   const { set } = streamsOutbound
   streamsOutbound.set = (peerId, stream) => {
     // gossipsub sends this node's subscriptions right after this; a graft must follow them.
@@ -126,5 +161,19 @@ export function createGossipLinks(components: {
     if (++heartbeats % mendEvery === 0) connections().filter(isBroken).forEach(mend)
   })
 
-  return { reaches: (peerId) => streamsOutbound.has(peerId), gone: (peerId) => void pauses.delete(peerId) }
+  return {
+    reaches: (peerId) => streamsOutbound.has(peerId),
+    async leaveMeshes(peerId) {
+      const shared = pubsub.getTopics().filter((topic) => topics.get(topic)?.has(peerId) === true)
+      for (const topic of shared.slice(0, maxLeft)) {
+        internals.mesh.get(topic)?.delete(peerId)
+        await internals.sendPrune(peerId, topic)
+      }
+    },
+    gone(peerId) {
+      pauses.delete(peerId)
+      clearTimeout(heard.get(peerId)?.timer)
+      heard.delete(peerId)
+    },
+  }
 }

@@ -8,6 +8,8 @@ export interface GossipTraits {
   writesEach: boolean
   /** Reads this node's log for the messages that it missed. */
   catchesUp: boolean
+  /** Opens its stream on another connection some seconds after the one before has ended. */
+  reopensSlowly: boolean
 }
 
 /** Agent prefixes of the implementations that handle every message of an RPC, whatever their number. */
@@ -22,5 +24,6 @@ export function gossipTraits(agent: string | null): GossipTraits {
     takesBatches: batchTakers.some((name) => agent?.startsWith(name)),
     writesEach: agent?.startsWith('kubo/') === true,
     catchesUp: agent?.startsWith('peergate/') === true,
+    reopensSlowly: agent?.startsWith('js-libp2p/') === true,
   }
 }

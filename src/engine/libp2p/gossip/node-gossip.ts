@@ -6,6 +6,7 @@ import type { Asker } from '../../asker.ts'
 import type { EngineEvent } from '../../engine.ts'
 import type { InboundGate } from '../../inbound-gate.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createTrafficCounter, type PeerExchange } from '../../peer-traffic.ts'
 import type { Reading } from '../../reading.ts'
 import type { Node } from '../node.ts'
 import { openPing } from '../ping.ts'
@@ -30,6 +31,9 @@ export interface NodeGossip {
   announced: Announced
   subscribe(topic: string): void
   unsubscribe(topic: string): void
+  exchangeOf(peerId: string): PeerExchange
+  /** The last link to the peer has ended. */
+  gone(peerId: string): void
 }
 
 export function createNodeGossip(
@@ -52,13 +56,15 @@ export function createNodeGossip(
   const internals = gossipInternals(pubsub)
   const frames = boundGossip(internals, { askerOf, reading, reached })
   splitControl(internals)
-  verifyGossip(internals, { gate, linkOf: frames.linkOf })
+  const isLinked = (other: string) => node.getConnections(peerIdFromString(other)).length > 0
+  const traffic = createTrafficCounter({ isLinked })
+  verifyGossip(internals, { gate, linkOf: frames.linkOf, traffic })
   const lanes = createGossipLanes(
     { limits },
     {
       internals,
       traits: (other) => gossipTraits(agentOf(other)),
-      isLinked: (other) => node.getConnections(peerIdFromString(other)).length > 0,
+      isLinked,
       async openPing(other) {
         const [connection] = directFirst(node.getConnections(peerIdFromString(other)))
         if (connection === undefined) throw new Error('there is no link')
@@ -66,6 +72,7 @@ export function createNodeGossip(
         return await openPing(connection, deadline.signal)
       },
       emit,
+      traffic,
       reached,
     },
   )
@@ -104,6 +111,12 @@ export function createNodeGossip(
     unsubscribe(topic) {
       announced.unsubscribed(topic)
       pubsub.unsubscribe(topic)
+    },
+    exchangeOf: (other) => ({ traffic: traffic.of(other), score: internals.score.score(other) }),
+    gone(other) {
+      lanes.gone(other)
+      links.gone(other)
+      traffic.gone(other)
     },
   }
 }

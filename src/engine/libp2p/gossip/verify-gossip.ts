@@ -3,9 +3,11 @@ import { MessageStatus, RejectReason, ValidateError } from '@libp2p/gossipsub/ty
 import type { PeerId } from '@libp2p/interface'
 import { createAuthors } from '../../../model/authors.ts'
 import type { InboundGate } from '../../inbound-gate.ts'
+import type { TrafficCounter } from '../../peer-traffic.ts'
 import type { LinkReading } from '../../reading.ts'
 import type { GossipInternals, ReceivedMessageResult } from './gossip-internals.ts'
 import { isSame, type OpenedMessage, openMessage, toGossipMessage, toSigned } from './gossip-messages.ts'
+import { toOutgoing } from './outgoing-message.ts'
 
 /**
  * Replaces gossipsub's own verification, which runs on the event loop and imports the author's key for each message.
@@ -22,9 +24,10 @@ export function verifyGossip(
     gate: InboundGate
     /** The reading of a peer's link, which counts the messages being verified. */
     linkOf(source: PeerId): Pick<LinkReading, 'enter'>
+    traffic: Pick<TrafficCounter, 'received'>
   },
 ): void {
-  const { gate, linkOf } = components
+  const { gate, linkOf, traffic } = components
   const { seenCache } = internals
   const authors = createAuthors()
   /** The messages being verified, by id. */
@@ -51,6 +54,7 @@ export function verifyGossip(
   }
 
   async function receive(source: PeerId, rpc: RPC.Message): Promise<ReceivedMessageResult> {
+    traffic.received(source.toString(), toOutgoing(rpc).rpcBytes)
     const opened = openMessage(authors, rpc)
     if (typeof opened === 'string') return { code: MessageStatus.invalid, reason: RejectReason.Error, error: opened }
     const { msgId, topic, data } = opened

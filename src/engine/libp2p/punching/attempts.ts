@@ -16,6 +16,9 @@ export interface Attempts {
 /** The first pause is longer than the three attempts of libp2p, which take 5 s each. */
 const pauses: BackOffRange = { firstMs: 60_000, lastMs: 3_600_000 }
 
+/** Milliseconds between looks at a direct connection beside the relayed one: when its way is lost, the next attempt follows soon. */
+const lookMs = 5_000
+
 export function createAttempts(components: {
   /** Whether there is a direct connection to the peer, which needs no other. */
   isDirect(peer: Connection['remotePeer']): boolean
@@ -35,15 +38,24 @@ export function createAttempts(components: {
         timer = setTimeout(again, backOffMs(pauses, failures++, random)).unref()
       }
 
+      function look(): void {
+        timer = setTimeout(again, lookMs).unref()
+      }
+
       function again(): void {
         if (connection.status !== 'open') return
-        if (!isDirect(connection.remotePeer)) attempt()
+        if (isDirect(connection.remotePeer)) {
+          look()
+          return
+        }
+        attempt()
         wait()
       }
 
       connection.addEventListener('close', () => clearTimeout(timer), { once: true })
       attempt()
-      wait()
+      if (isDirect(connection.remotePeer)) look()
+      else wait()
     },
   }
 }

@@ -1,7 +1,8 @@
-import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, IdentifyResult, PeerId, Stream } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
+import { type GossipTraits, gossipTraits } from '../gossip/gossip-traits.ts'
 import { pingOver } from '../ping.ts'
 
 /**
@@ -10,8 +11,12 @@ import { pingOver } from '../ping.ts'
  */
 export interface Handover {
   /** The peer has answered on the connection. */
-  answered(connection: Connection): void
+  answered(result: Pick<IdentifyResult, 'connection' | 'agentVersion'>): void
 }
+
+/** Milliseconds without a message on a gossip stream, after which the relayed connection can close, and for which that is waited for. */
+const quietMs = 5_000
+const untilQuietMs = 60_000
 
 export function createHandover(
   init: { limits: Pick<Limits, 'requestTimeoutMs'> },
@@ -19,18 +24,35 @@ export function createHandover(
     connectionsTo(peer: PeerId): Connection[]
     /** Whether streams of the protocol last as long as their connection. */
     isLasting(protocol: string): boolean
+    /** Has the peer announce what it publishes while its gossip streams move. */
+    leaveMeshes(peerId: string): Promise<void>
     logger: Logger
   },
 ): Handover {
   const { requestTimeoutMs } = init.limits
-  const { connectionsTo, isLasting, logger } = components
+  const { connectionsTo, isLasting, leaveMeshes, logger } = components
   const leaving = new WeakSet<Connection>()
 
   /**
    * The peer has answered on the direct connection, so it opens no more streams on the relayed one. When it has
    * answered a ping there too, all that it did open have arrived.
    */
-  async function leave(relayed: Connection): Promise<void> {
+  async function leave(relayed: Connection, { catchesUp, reopensSlowly }: GossipTraits): Promise<void> {
+    await finished(relayed)
+    // Gossip has its streams still here; those on the direct connection follow (gossip/gossip-links.ts).
+    if (!catchesUp) {
+      // The sooner it begins to open its streams anew, the less it has to publish yet.
+      if (!reopensSlowly) await quiet(relayed, isLasting)
+      if (relayed.status !== 'open') return
+      await leaveMeshes(relayed.remotePeer.toString())
+      using deadline = createDeadline(requestTimeoutMs, [])
+      await pingOver(relayed, deadline.signal).catch(() => undefined)
+    }
+    await relayed.close()
+  }
+
+  /** Nothing is left on a connection but streams that last as long as it does. */
+  async function finished(relayed: Connection): Promise<void> {
     using deadline = createDeadline(requestTimeoutMs, [])
     const { signal } = deadline
     await pingOver(relayed, signal).catch(() => undefined)
@@ -40,23 +62,40 @@ export function createHandover(
       if (left === undefined || signal.aborted) break
       await closed(left, signal)
     }
-    // Gossip has its streams still here; those on the direct connection follow (gossip/gossip-links.ts).
-    await relayed.close()
   }
 
   return {
-    answered(connection) {
+    answered({ connection, agentVersion = null }) {
       if (!connection.direct) return
+      const traits = gossipTraits(agentVersion)
       for (const relayed of connectionsTo(connection.remotePeer)) {
         if (relayed.direct || relayed.status !== 'open' || leaving.has(relayed)) continue
         leaving.add(relayed)
-        leave(relayed).catch((err: unknown) => {
+        leave(relayed, traits).catch((err: unknown) => {
           logger.debug({ err }, 'a relayed connection did not close')
           relayed.abort(new Error('a direct connection takes its place'))
         })
       }
     },
   }
+}
+
+/**
+ * A pause on each gossip stream that the peer has opened: what it publishes while its streams move comes late, and only
+ * if it still announces it then.
+ */
+async function quiet(relayed: Connection, isLasting: (protocol: string) => boolean): Promise<void> {
+  const streams = relayed.streams.filter(({ direction, protocol }) => direction === 'inbound' && isLasting(protocol))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, quietMs)
+  const last = setTimeout(resolve, untilQuietMs)
+  const heard = () => void timer.refresh()
+  for (const stream of streams) stream.addEventListener('message', heard)
+  relayed.addEventListener('close', () => resolve(), { once: true })
+  await promise
+  clearTimeout(timer)
+  clearTimeout(last)
+  for (const stream of streams) stream.removeEventListener('message', heard)
 }
 
 async function closed(stream: Stream, signal: AbortSignal): Promise<void> {

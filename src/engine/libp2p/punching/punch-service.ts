@@ -3,24 +3,26 @@ import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import { type DCUtRServiceComponents, dcutr } from '@libp2p/dcutr'
 import type { Connection, ConnectionGater, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
+import type { PunchOutcome, PunchTransport } from '../../../telemetry/network-metrics.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import { createAttempts } from './attempts.ts'
-import { isPublicTcp, type ObservedAddresses } from './observed-addresses.ts'
+import { boundedFirstDial } from './first-dial.ts'
+import { type ObservedAddresses, punchTransportOf } from './observed-addresses.ts'
 import { createOwnUpgrades } from './own-upgrades.ts'
-import { createPunch } from './punch.ts'
+import { createPunch, type PunchDialOptions } from './punch.ts'
 
 /**
  * Direct connection upgrade through relay (https://github.com/libp2p/specs/blob/master/relay/DCUtR.md): two peers that
  * have a connection through a relay open a direct one through their routers. The protocol is libp2p's own. By itself it
  * never succeeds in JavaScript (https://github.com/libp2p/test-plans/pull/864): it names only addresses that others
  * have dialled, of which a node behind a router has none, and dials through libp2p's queue. So it is given what it lacks:
- * observed addresses, and dials of its own (`punch.ts`) from the listening port (`../transport/own-port.ts`).
+ * observed addresses, and dials of its own (`punch.ts`) from the ports where these are (`../transport/own-port.ts`,
+ * `../transport/quic-own-port.ts`).
  */
 export function punchService(components: {
   policy: Pick<DialPolicy, 'told'>
   observed: Pick<ObservedAddresses, 'all'>
-  onEnd(outcome: PunchOutcome): void
+  onEnd(transport: PunchTransport, outcome: PunchOutcome): void
 }): (node: PunchServiceNode) => unknown {
   const { policy, observed, onEnd } = components
   return (node) => {
@@ -58,14 +60,16 @@ export function punchService(components: {
         },
       })
     const getAddresses: AddressManager['getAddresses'] = () => {
-      const listened = addressManager.getAddresses().filter(isPublicTcp)
+      const listened = addressManager.getAddresses().filter((address) => punchTransportOf(address) !== undefined)
       return [...listened, ...observed.all().map((address) => multiaddr(address))]
     }
+    const dialFirst = boundedFirstDial((target, options) => connectionManager.openConnection(target, options))
     const openConnection: ConnectionManager['openConnection'] = async (target, options = {}) => {
       const relayed = upgrades.getStore()
+      if (relayed === undefined) return await connectionManager.openConnection(target, options)
       // Only dials that punch have a priority. The other one, of a peer that may need no punching, is an ordinary dial.
-      if (relayed === undefined || options.priority === undefined || options.signal === undefined || !Array.isArray(target)) {
-        return await connectionManager.openConnection(target, options)
+      if (options.priority === undefined || options.signal === undefined || !Array.isArray(target)) {
+        return await dialFirst(target, options)
       }
       return await punch(relayed, target, { signal: options.signal, initiator: options.initiator ?? true })
     }
@@ -93,7 +97,7 @@ export interface PunchServiceNode extends DCUtRServiceComponents {
 
 /** The transport manager passes all options to the transport, which its type does not say. */
 interface PunchDialer {
-  dial(address: ReturnType<typeof multiaddr>, options: { signal: AbortSignal; initiator: boolean }): Promise<Connection>
+  dial(address: ReturnType<typeof multiaddr>, options: PunchDialOptions): Promise<Connection>
 }
 
 /** The connection without its `close`: what is on its way over it must arrive first (`handover.ts`). */

@@ -1,16 +1,23 @@
 import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import type { Connection, ConnectionGater } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { createDeadline } from '../../../lib/deadline.ts'
+import { createDeadline, orAborted } from '../../../lib/deadline.ts'
 import { peerIdOf } from '../../../model/peer.ts'
-import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
+import type { PunchOutcome, PunchTransport } from '../../../telemetry/network-metrics.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import { tellerOf } from '../teller-of.ts'
-import { isPublicTcp } from './observed-addresses.ts'
+import type { PortOptions } from '../transport/port-options.ts'
+import { punchTransportOf } from './observed-addresses.ts'
 
 /** Maximum addresses of a peer that are dialled at once; a message of DCUtR has room for some three hundred. */
 export const maxPunchAddresses = 8
+
+/**
+ * Milliseconds that dials over TCP are ahead of those over QUIC. Two that succeed would be two connections, and that of
+ * QUIC is the slower one here (`../transport/quic-own-port.ts`).
+ */
+export const tcpAheadMs = 1_000
 
 export interface PunchOptions {
   signal: AbortSignal
@@ -18,9 +25,12 @@ export interface PunchOptions {
   initiator: boolean
 }
 
+export type PunchDialOptions = PunchOptions & Required<Pick<PortOptions, 'opened' | 'connectedSignal'>>
+
 /**
- * Dials the addresses that the peer of a relayed connection has named for itself, all at once, while the peer does the
- * same. Each dial passes the gate, where the relay's address is the teller, and accepts only that peer.
+ * Dials the addresses that the peer of a relayed connection has named for itself while the peer does the same: all of
+ * TCP at once, then, unless one of them was reached, all of QUIC. Each dial passes the gate, where the relay's address is
+ * the teller, and accepts only that peer.
  *
  * The dials bypass libp2p's dial queue, which drops `initiator` (`dial` in libp2p/src/connection-manager/dial-queue.ts),
  * so that both ends would begin the handshake.
@@ -28,11 +38,11 @@ export interface PunchOptions {
 export function createPunch(components: {
   policy: Pick<DialPolicy, 'told'>
   gater: Pick<ConnectionGater, 'denyDialPeer'>
-  dial(address: Multiaddr, options: PunchOptions): Promise<Connection>
+  dial(address: Multiaddr, options: PunchDialOptions): Promise<Connection>
   connectionsTo(peer: Connection['remotePeer']): Connection[]
   events: Pick<CircuitRelayTransportComponents['events'], 'addEventListener' | 'removeEventListener'>
-  /** The dials to a peer have ended. */
-  onEnd(outcome: PunchOutcome): void
+  /** The dials to a peer have ended: those of the transport that reached it, or each that did not. */
+  onEnd(transport: PunchTransport, outcome: PunchOutcome): void
 }): (relayed: Connection, addresses: Multiaddr[], options: PunchOptions) => Promise<Connection> {
   const { policy, gater, dial, connectionsTo, events, onEnd } = components
 
@@ -42,7 +52,10 @@ export function createPunch(components: {
     if (there !== undefined) return there
     if ((await gater.denyDialPeer?.(remotePeer)) === true) throw new Error('this node does not dial the peer')
     const named = namesOf(addresses, remotePeer.toString())
-    policy.told(named, tellerOf(relayed))
+    policy.told(
+      named.map(({ address }) => address),
+      tellerOf(relayed),
+    )
     const opened = Promise.withResolvers<Connection>()
     const onOpen = ({ detail }: CustomEvent<Connection>) => {
       if (detail.direct && detail.remotePeer.equals(remotePeer)) opened.resolve(detail)
@@ -52,14 +65,33 @@ export function createPunch(components: {
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
     const rest = new AbortController()
+    const whole = createDeadline(maxPunchMs, [signal])
     using either = createDeadline(maxPunchMs, [signal, rest.signal])
+    const options = { signal: either.signal, initiator, opened: opened.promise, connectedSignal: whole.signal }
+    const begun: Promise<Connection>[] = []
+    function dialAll(wanted: PunchTransport): Promise<Connection>[] {
+      const all = named.filter(({ transport }) => transport === wanted).map(async ({ address }) => await dial(multiaddr(address), options))
+      begun.push(...all)
+      return all
+    }
+    const overTcp = dialAll('tcp')
+
+    async function overQuic(): Promise<Connection> {
+      // The end that answers opens its router at once: the other one chooses.
+      if (initiator && overTcp.length > 0) await endOrDelay(overTcp, either.signal)
+      return await Promise.any(dialAll('udp'))
+    }
+
+    const dials = [...overTcp, overQuic()]
+    void Promise.allSettled(dials)
+      .then(() => Promise.allSettled(begun))
+      .then(() => whole[Symbol.dispose]())
     try {
-      const dials = named.map((address) => dial(multiaddr(address), { signal: either.signal, initiator }))
       const connection = await Promise.any([opened.promise, ...dials])
-      onEnd('succeeded')
+      onEnd(punchTransportOf(connection.remoteAddr) ?? 'tcp', 'succeeded')
       return connection
     } catch (error) {
-      onEnd('failed')
+      for (const transport of new Set(named.map((each) => each.transport))) onEnd(transport, 'failed')
       throw error
     } finally {
       rest.abort(new Error('the peer was reached at another address'))
@@ -72,8 +104,29 @@ export function createPunch(components: {
 /** Milliseconds for the dials; DCUtR gives up earlier. */
 const maxPunchMs = 10_000
 
-/** The addresses that can be punched to, each with the id of the peer. An address that names another peer is left out. */
-function namesOf(addresses: Multiaddr[], peerId: string): string[] {
-  const own = addresses.filter((address) => isPublicTcp(address) && (peerIdOf(address) ?? peerId) === peerId)
-  return [...new Set(own.map((address) => `${withoutPeerId(address)}/p2p/${peerId}`))].slice(0, maxPunchAddresses)
+/** Resolves when all dials have failed, or after the time that they are ahead. */
+async function endOrDelay(dials: Promise<Connection>[], signal: AbortSignal): Promise<void> {
+  using ahead = createDeadline(tcpAheadMs, [signal])
+  await orAborted(Promise.allSettled(dials), ahead.signal).catch(() => undefined)
+  signal.throwIfAborted()
+}
+
+interface Named {
+  address: string
+  transport: PunchTransport
+}
+
+/**
+ * The addresses that can be punched to, each with the id of the peer. An address that names another peer is left out.
+ * When there are many, each transport has half of the places.
+ */
+function namesOf(addresses: Multiaddr[], peerId: string): Named[] {
+  const own = addresses.filter((address) => (peerIdOf(address) ?? peerId) === peerId)
+  const of = (transport: PunchTransport) => {
+    const all = own.filter((address) => punchTransportOf(address) === transport)
+    return [...new Set(all.map((address) => `${withoutPeerId(address)}/p2p/${peerId}`))].map((address) => ({ address, transport }))
+  }
+  const [tcp, udp] = [of('tcp'), of('udp')]
+  const room = (others: Named[]) => maxPunchAddresses - Math.min(others.length, maxPunchAddresses / 2)
+  return [...tcp.slice(0, room(udp)), ...udp.slice(0, room(tcp))]
 }

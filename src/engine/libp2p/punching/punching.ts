@@ -1,6 +1,7 @@
 import type { IdentifyResult } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import type { Limits } from '../../../limits.ts'
+import type { GossipLinks } from '../gossip/gossip-links.ts'
 import type { Node } from '../node.ts'
 import { createHandover } from './handover.ts'
 import { createObservedAddresses, type ObservedAddresses } from './observed-addresses.ts'
@@ -13,13 +14,14 @@ export interface Punching extends Pick<ObservedAddresses, 'dialled' | 'all'> {
 
 export function createPunching(
   init: { limits: Pick<Limits, 'requestTimeoutMs'> },
-  components: { node(): Node | undefined; logger: Logger },
+  components: { node(): Node | undefined; gossipLinks(): Pick<GossipLinks, 'leaveMeshes'> | undefined; logger: Logger },
 ): Punching {
-  const { node, logger } = components
+  const { node, gossipLinks, logger } = components
   const observed = createObservedAddresses()
   const handover = createHandover(init, {
     connectionsTo: (peer) => node()?.getConnections(peer) ?? [],
     isLasting: (protocol) => node()?.services.pubsub.protocols.includes(protocol) === true,
+    leaveMeshes: async (peerId) => await gossipLinks()?.leaveMeshes(peerId),
     logger,
   })
   return {
@@ -27,7 +29,7 @@ export function createPunching(
     all: observed.all,
     identified(result) {
       observed.told(result)
-      handover.answered(result.connection)
+      handover.answered(result)
     },
   }
 }

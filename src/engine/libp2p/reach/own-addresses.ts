@@ -2,8 +2,8 @@ import type { CircuitRelayServerComponents, CircuitRelayTransportComponents } fr
 import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { isCircuitAddress } from '../../dial/circuit-address.ts'
+import type { PortOptions } from '../transport/port-options.ts'
 import { RelayedListener } from '../transport/relayed-listener.ts'
-import type { PortOptions } from '../transport/tcp-transport.ts'
 
 /** The addresses of the running node, as libp2p manages them, and dials of single ones. */
 export interface OwnAddresses {

@@ -23,8 +23,8 @@ import { createAutonatServer } from './autonat-server.ts'
 import { type AnnouncedAddress, movedTo, type OwnAddresses, socketOf } from './own-addresses.ts'
 
 /**
- * Finds out at which addresses this node can be dialled, and announces them: those that it listens on, the same ports at
- * the IP addresses where peers see it, and ports that a router forwards.
+ * Finds out at which addresses this node can be dialled, and announces those that a peer has dialled back: of those that
+ * it listens on, the same ports at the IP addresses where peers see it, and ports that a router says it forwards.
  */
 export interface Reach {
   /** Registers the protocols with a node, before it starts. */
@@ -36,8 +36,8 @@ export interface Reach {
   /** The last link to a peer has ended. */
   gone(peerId: string): void
   /** The router forwards other ports. */
-  update(): void
-  /** Ports that a router could forward. */
+  remapped(): void
+  /** Ports that a router could forward; none when other addresses are announced. */
   localPorts(): LocalPort[]
   view(): Reachability
 }
@@ -94,21 +94,25 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     return await addresses.dialBack(address, deadline.signal)
   }
 
-  /** Addresses that lead to a listened one, if a router has them do so; whether it says that it does. */
-  function outside(): Array<AnnouncedAddress & { isMapped: boolean }> {
-    const listened = addresses.listened().filter(isOfSocket)
-    const forwarded = listened.flatMap((inside) =>
+  /** Addresses that a router says it forwards; with IPv6 listened ones that a firewall lets packets through to. */
+  function forwarded(listened: string[]): AnnouncedAddress[] {
+    return listened.flatMap((inside) =>
       mapped()
         .filter((each) => isSameSocket(socketOf(inside), each))
-        .map(({ external }) => ({ inside, outside: movedTo(inside, external), isMapped: true })),
+        .map(({ external }) => ({ inside, outside: movedTo(inside, external) })),
     )
+  }
+
+  /** Addresses that lead to a listened one, if a router has them do so. */
+  function outside(): AnnouncedAddress[] {
+    const listened = addresses.listened().filter(isOfSocket)
     const seen = [...placesOf(listened)].flatMap((inside) =>
       observed
         .addresses()
         .filter((ip) => ip.includes(':') === socketOf(inside).ip.includes(':'))
-        .map((ip) => ({ inside, outside: movedTo(inside, { ip }), isMapped: false })),
+        .map((ip) => ({ inside, outside: movedTo(inside, { ip }) })),
     )
-    const found = [...forwarded, ...seen].filter((each) => !listened.includes(each.outside))
+    const found = [...forwarded(listened), ...seen].filter((each) => !listened.includes(each.outside))
     return found.filter((each, index) => found.findIndex((other) => other.outside === each.outside) === index)
   }
 
@@ -143,10 +147,9 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
 
   function update(): void {
     const confirmed = new Set(judge.confirmed.map((each) => each.multiaddr))
-    const own = addresses.listened().filter((address) => isOfSocket(address) && isPublicAddress(socketOf(address).ip))
-    const listened = own.filter((address) => confirmed.has(address)).map((address) => ({ inside: address, outside: address }))
-    const forwarded = outside().filter((each) => each.isMapped || confirmed.has(each.outside))
-    if (init.announce.length === 0) addresses.announce([...listened, ...forwarded])
+    const listened = addresses.listened().filter((address) => isOfSocket(address) && isPublicAddress(socketOf(address).ip))
+    const own = listened.map((address) => ({ inside: address, outside: address }))
+    if (init.announce.length === 0) addresses.announce([...own, ...outside()].filter((each) => confirmed.has(each.outside)))
     onState(judge.state)
   }
 
@@ -175,15 +178,13 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
       if (judge.state !== 'direct') step()
     },
     gone: (peerId) => observed.lost(peerId),
-    update,
+    remapped() {
+      judge.forwarded(forwarded(addresses.listened().filter(isOfSocket)).map((each) => each.outside))
+      update()
+      step()
+    },
     localPorts() {
-      if (init.announce.length > 0) return []
-      const ports = addresses
-        .listened()
-        .filter(isOfSocket)
-        .map(socketOf)
-        .filter(({ ip }) => !isLoopbackAddress(ip))
-      return [...new Map(ports.map((each) => [Object.values(each).join(' '), each])).values()]
+      return init.announce.length > 0 ? [] : addresses.listened().filter(isOfSocket).map(socketOf)
     },
     view: () => ({ state: judge.state, confirmed: judge.confirmed, observed: observed.addresses(), relays: relays() }),
   }

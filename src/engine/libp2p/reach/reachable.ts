@@ -4,7 +4,7 @@ import type { Limits } from '../../../limits.ts'
 import { throughRelays } from '../../dial/circuit-address.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
-import type { PortMapper } from '../../port-mapping/port-mapper.ts'
+import { createRouterPorts } from '../../port-mapping/router-ports.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import type { Routing } from '../../routing.ts'
 import type { EngineSettings } from '../../settings.ts'
@@ -61,15 +61,17 @@ export function createReachable(
   const { isConfigured } = wanted.ownDials
   const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached, counter })
   const addresses = createOwnAddresses()
-  const webRtc = createWebRtc(init, { node, peers: links.peers, addresses, protocols, logger })
-  let mapper: Promise<PortMapper> | undefined
-  let running: PortMapper | undefined
+  const webRtc = createWebRtc(init, { node, peers: links.peers, addresses, protocols, counter, logger })
+  const routerPorts = createRouterPorts(
+    { isOn: init.portMapping, secret },
+    { ports: () => reach.localPorts(), onChange: () => reach.remapped(), logger },
+  )
   const reach = createReach(init, {
     node,
     peers: links.peers,
     addresses,
     policy,
-    mapped: () => running?.mapped ?? [],
+    mapped: () => routerPorts.mapped,
     relays: () => relays.all,
     onState(state) {
       if (init.relay !== 'when-reachable') return
@@ -91,14 +93,6 @@ export function createReachable(
     const { state } = reach.view()
     if (init.announce.length > 0 || state === 'direct') return 'none'
     return state === 'hidden' ? 'seek' : 'keep'
-  }
-
-  /** Not loaded where it is not wanted, and after everything that a start waits for. */
-  async function loadMapper(): Promise<PortMapper> {
-    const { createPortMapping } = await import('../../port-mapping/port-mapping.ts')
-    running = createPortMapping({ secret }, { ports: reach.localPorts, onChange: reach.update, logger })
-    running.start()
-    return running
   }
 
   return {
@@ -128,17 +122,12 @@ export function createReachable(
       reach.start()
       relays.start()
       webRtc.start()
-      if (!init.portMapping) return
-      mapper = loadMapper()
-      mapper.catch((err: unknown) => logger.warn({ err }, 'the ports of the router cannot be used'))
+      routerPorts.start()
     },
     async stop() {
       reach.stop()
       await Promise.all([relays.stop(), webRtc.stop()])
-      const stopping = mapper
-      mapper = undefined
-      await (await stopping?.catch(() => undefined))?.stop()
-      running = undefined
+      await routerPorts.stop()
     },
   }
 }

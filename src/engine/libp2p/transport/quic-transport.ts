@@ -1,10 +1,22 @@
 import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
-import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
+import type {
+  Connection,
+  DialTransportOptions,
+  MultiaddrConnection,
+  StreamMuxerFactory,
+  Transport,
+  Upgrader,
+  UpgraderOptions,
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { orAborted } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
-import { endpointOf } from '../../dial/endpoint.ts'
-import { atIp, type DialGate } from '../../dial/gate.ts'
+import { peerIdOf } from '../../../model/peer.ts'
+import { endpointOf, withoutPeerId, withPeerId } from '../../dial/endpoint.ts'
+import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from './bounded-muxer.ts'
+import { abortingUntilConnected, type PortOptions } from './port-options.ts'
+import type { OwnFlow, QuicOwnPort } from './quic-own-port.ts'
 
 export type QuicLimits = StreamLimits & Pick<Limits, 'dialTimeoutMs' | 'maxStreamsPerConnection'>
 
@@ -14,10 +26,20 @@ const keepAliveMs = 5_000
 /** Number of streams with a full buffer per connection; beyond it, the peer has to wait for all of them. */
 const fullStreams = 15
 
+export interface QuicTransportComponents extends MuxerComponents {
+  gate: DialGate
+  /** Undefined: no holes are punched. */
+  ownPort?: QuicOwnPort | undefined
+  /** Whether ordinary dials, too, leave from the own port, so that peers tell where they see it. */
+  needsHoles?(): boolean
+  /** A connection was dialled from the own port. */
+  onFromOwnPort?(connection: Connection): void
+}
+
 /** libp2p over QUIC, with dials through the gate and streams bounded like those of the other transports. */
 export function quicTransport(
   { limits }: { limits: QuicLimits },
-  { gate, ...muxerComponents }: { gate: DialGate } & MuxerComponents,
+  { gate, ownPort, needsHoles = () => false, onFromOwnPort, ...muxerComponents }: QuicTransportComponents,
 ): (components: QuicComponents) => Transport {
   return (components) => {
     const transport = quic({
@@ -30,27 +52,76 @@ export function quicTransport(
     })(components)
     const { dial, createListener } = transport
     const ofQuic = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'quic')
+
+    async function connect(target: DialTarget, options: DialTransportOptions & PortOptions): Promise<Connection> {
+      const { initiator, opened, signal } = options
+      const remote = { ip: target.ip, port: endpointOf(target.address)?.port ?? 0 }
+      if (initiator === false && opened !== undefined) {
+        if (ownPort === undefined) throw new Error('no holes are punched over QUIC')
+        return await ownPort.letIn(remote, { opened, signal })
+      }
+      const isPunch = initiator === true
+      const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
+      const flow = isFromOwnPort ? await ownPort?.open(remote, isPunch) : undefined
+      // The library goes on with a dial that is given up, until its handshake is over.
+      const through = abortingUntilConnected(options)
+      if (flow === undefined) return await orAborted(dial.call(transport, atIp(target), through), through.signal)
+      try {
+        const dialling = { ...through, upgrader: shownAt(withoutPeerId(atIp(target)), through.upgrader, flow) }
+        const address = withPeerId(flow.inner, peerIdOf(target.address))
+        const connection = await orAborted(dial.call(transport, address, dialling), through.signal)
+        onFromOwnPort?.(connection)
+        return connection
+      } catch (error) {
+        if (!options.signal.aborted) flow.failed()
+        throw error
+      } finally {
+        flow.release()
+      }
+    }
+
     transport.dial = (address, options) => {
       const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) }
-      return gate.dial(address, options.signal, (target) => dial.call(transport, atIp(target), bounded))
+      return gate.dial(address, options.signal, (target) => connect(target, bounded))
     }
-    transport.createListener = (options) =>
-      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) })
+    transport.createListener = (options) => {
+      const upgrader = boundStreams(options.upgrader, limits, muxerComponents, (connection) => ownPort?.arrived(connection))
+      const listener = createListener.call(transport, { ...options, upgrader })
+      ownPort?.share(listener)
+      return listener
+    }
     transport.dialFilter = ofQuic
     transport.listenFilter = ofQuic
     return transport
   }
 }
 
+/** Upgrades a connection that is shown at the address that was dialled, rather than at the inner end of its flow. */
+function shownAt(address: string, upgrader: Upgrader, flow: OwnFlow): Upgrader {
+  const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection: MultiaddrConnection, options: UpgraderOptions) => {
+    connection.remoteAddr = withPeerId(address, peerIdOf(connection.remoteAddr))
+    flow.carries(connection)
+    return upgrader.upgradeOutbound(connection, options)
+  }
+  return Object.assign(Object.create(upgrader), { upgradeOutbound })
+}
+
 /** Wraps an upgrader to bound QUIC's built-in muxer. */
-function boundStreams(upgrader: Upgrader, limits: QuicLimits, components: MuxerComponents): Upgrader {
+function boundStreams(
+  upgrader: Upgrader,
+  limits: QuicLimits,
+  components: MuxerComponents,
+  onArrived: (connection: MultiaddrConnection) => void = () => undefined,
+): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name !== 'upgradeInbound' && name !== 'upgradeOutbound') return value.bind(target)
-      return (connection: unknown, options: { muxerFactory: StreamMuxerFactory }) =>
-        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, components) })
+      return (connection: MultiaddrConnection, options: { muxerFactory: StreamMuxerFactory }) => {
+        if (name === 'upgradeInbound') onArrived(connection)
+        return value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, components) })
+      }
     },
   })
 }

@@ -1,9 +1,10 @@
-import type { Connection, MultiaddrConnection, Transport, Upgrader, UpgraderOptions } from '@libp2p/interface'
+import type { Connection, Transport } from '@libp2p/interface'
 import { type TCPComponents, type TCPDialOptions, type TCPOptions, tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
 import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
+import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 
 export interface TcpTransportComponents {
   gate: DialGate
@@ -16,16 +17,6 @@ export interface TcpTransportComponents {
   needsHoles?(): boolean
   /** A connection was dialled from the listening port. */
   onFromOwnPort?(connection: Connection): void
-}
-
-export interface PortOptions {
-  /** Of a dial that punches a hole: with false this end answers the handshake of a socket that both ends dial. */
-  initiator?: boolean
-  /**
-   * Of a dial-back: it leaves from a port that the peer has not sent to. From another one it would pass a router that
-   * lets in nobody else (https://github.com/libp2p/specs/blob/master/autonat/autonat-v2.md#implementation-suggestions).
-   */
-  fromAnyPort?: boolean
 }
 
 /** libp2p over TCP, with dials through the gate, and without the Unix sockets that libp2p's own would dial. */
@@ -69,23 +60,4 @@ export function tcpTransport(
     transport.listenFilter = ofTcp
     return transport
   }
-}
-
-/**
- * Dial options whose signal no longer affects the socket once it is connected. libp2p passes the signal to Node, which
- * destroys the socket whenever it fires: even when the link is open by then and only the caller has given up.
- */
-function abortingUntilConnected(options: TCPDialOptions & PortOptions): TCPDialOptions {
-  const { signal, upgrader } = options
-  const connecting = new AbortController()
-  const abort = () => connecting.abort(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection: MultiaddrConnection, upgrading: UpgraderOptions) => {
-    signal.removeEventListener('abort', abort)
-    // The muxer numbers its streams by this, whichever end answers the handshake.
-    if (options.initiator === false) connection.direction = 'inbound'
-    return upgrader.upgradeOutbound(connection, { ...upgrading, signal })
-  }
-  return { ...options, signal: connecting.signal, upgrader: Object.assign(Object.create(upgrader), { upgradeOutbound }) }
 }

@@ -1,28 +1,25 @@
 import type { PeerConnection } from 'node-datachannel'
-import { maxChannelMessageBytes } from '../../webrtc/session-description.ts'
+import { type CreateNativeConnection, loadNativeConnections } from '../../webrtc/native-connections.ts'
 
 /**
  * The native connections under the polyfill of WebRTC that libp2p uses. The polyfill keeps each channel that a peer has
  * opened until the connection ends: 7 kB, although it may have been closed at once. So here it is not told of them.
  */
 export interface PeerConnections {
-  /** Makes one for the option `peerConnection` of the polyfill. Servers are named as `stun:<host>:<port>`. */
-  create(stunServers: string[]): PeerConnection
+  /** Makes one for the option `peerConnection` of the polyfill. */
+  create: CreateNativeConnection
   /** Hands further channels to the listeners of the polyfill of a connection, which then keeps none of them. */
   handOn(connection: PeerConnection, polyfill: EventTarget): void
 }
 
-/** The name of a connection in the log of the native library, which is off. */
-const name = 'peergate'
-
 /** Loads the native library. */
 export async function loadPeerConnections(): Promise<PeerConnections> {
-  const [library, { RTCDataChannel, RTCDataChannelEvent }] = await Promise.all([
-    import('node-datachannel'),
+  const [create, { RTCDataChannel, RTCDataChannelEvent }] = await Promise.all([
+    loadNativeConnections(),
     import('node-datachannel/polyfill'),
   ])
   return {
-    create: (iceServers) => new library.PeerConnection(name, { iceServers, maxMessageSize: maxChannelMessageBytes }),
+    create,
     handOn(connection, polyfill) {
       // There is one listener: it takes the place of the polyfill's own.
       connection.onDataChannel((channel) => {

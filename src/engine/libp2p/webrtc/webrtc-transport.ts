@@ -5,6 +5,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerConnection as NativeConnection } from 'node-datachannel'
 import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
+import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
@@ -24,7 +25,7 @@ export type WebRtcLimits = StreamLimits &
 /** Loads the transport when it is on. */
 export interface WebRtcLoader {
   readonly isOn: boolean
-  load(components: Omit<Parameters<typeof loadWebRtc>[1], 'stunServers'>): ReturnType<typeof loadWebRtc>
+  load(components: Omit<Parameters<typeof loadWebRtc>[1], 'stunServers' | 'onOutcome'>): ReturnType<typeof loadWebRtc>
 }
 
 /**
@@ -41,6 +42,8 @@ export async function loadWebRtc(
     /** STUN servers, as `stun:<host>:<port>`. */
     stunServers(): Promise<string[]>
     reached: LimitsReached
+    /** A peer was reached over UDP, or was not. */
+    onOutcome(outcome: PunchOutcome): void
   } & MuxerComponents,
 ): Promise<(components: WebRtcComponents) => Transport> {
   const [{ webRTC: createWebRtc }, peerConnections] = await Promise.all([import('@libp2p/webrtc'), loadPeerConnections()])

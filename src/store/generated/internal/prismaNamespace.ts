@@ -413,6 +413,10 @@ export const ModelName = {
   AuditEntry: 'AuditEntry',
   Delivery: 'Delivery',
   Outbox: 'Outbox',
+  Consumer: 'Consumer',
+  ConsumerItem: 'ConsumerItem',
+  Webhook: 'Webhook',
+  WebhookAttempt: 'WebhookAttempt',
   Log: 'Log'
 } as const
 
@@ -429,7 +433,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "message" | "clock" | "topic" | "topicJoin" | "seenId" | "damage" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "session" | "auditEntry" | "delivery" | "outbox" | "log"
+    modelProps: "message" | "clock" | "topic" | "topicJoin" | "seenId" | "damage" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "session" | "auditEntry" | "delivery" | "outbox" | "consumer" | "consumerItem" | "webhook" | "webhookAttempt" | "log"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1617,6 +1621,302 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Consumer: {
+      payload: Prisma.$ConsumerPayload<ExtArgs>
+      fields: Prisma.ConsumerFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ConsumerFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ConsumerFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>
+        }
+        findFirst: {
+          args: Prisma.ConsumerFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ConsumerFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>
+        }
+        findMany: {
+          args: Prisma.ConsumerFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>[]
+        }
+        create: {
+          args: Prisma.ConsumerCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>
+        }
+        createMany: {
+          args: Prisma.ConsumerCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ConsumerCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>[]
+        }
+        delete: {
+          args: Prisma.ConsumerDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>
+        }
+        update: {
+          args: Prisma.ConsumerUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>
+        }
+        deleteMany: {
+          args: Prisma.ConsumerDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ConsumerUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ConsumerUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>[]
+        }
+        upsert: {
+          args: Prisma.ConsumerUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerPayload>
+        }
+        aggregate: {
+          args: Prisma.ConsumerAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateConsumer>
+        }
+        groupBy: {
+          args: Prisma.ConsumerGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ConsumerGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ConsumerCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ConsumerCountAggregateOutputType> | number
+        }
+      }
+    }
+    ConsumerItem: {
+      payload: Prisma.$ConsumerItemPayload<ExtArgs>
+      fields: Prisma.ConsumerItemFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ConsumerItemFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ConsumerItemFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>
+        }
+        findFirst: {
+          args: Prisma.ConsumerItemFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ConsumerItemFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>
+        }
+        findMany: {
+          args: Prisma.ConsumerItemFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>[]
+        }
+        create: {
+          args: Prisma.ConsumerItemCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>
+        }
+        createMany: {
+          args: Prisma.ConsumerItemCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ConsumerItemCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>[]
+        }
+        delete: {
+          args: Prisma.ConsumerItemDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>
+        }
+        update: {
+          args: Prisma.ConsumerItemUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>
+        }
+        deleteMany: {
+          args: Prisma.ConsumerItemDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ConsumerItemUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ConsumerItemUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>[]
+        }
+        upsert: {
+          args: Prisma.ConsumerItemUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerItemPayload>
+        }
+        aggregate: {
+          args: Prisma.ConsumerItemAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateConsumerItem>
+        }
+        groupBy: {
+          args: Prisma.ConsumerItemGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ConsumerItemGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ConsumerItemCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ConsumerItemCountAggregateOutputType> | number
+        }
+      }
+    }
+    Webhook: {
+      payload: Prisma.$WebhookPayload<ExtArgs>
+      fields: Prisma.WebhookFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WebhookFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WebhookFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        findFirst: {
+          args: Prisma.WebhookFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WebhookFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        findMany: {
+          args: Prisma.WebhookFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>[]
+        }
+        create: {
+          args: Prisma.WebhookCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        createMany: {
+          args: Prisma.WebhookCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WebhookCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>[]
+        }
+        delete: {
+          args: Prisma.WebhookDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        update: {
+          args: Prisma.WebhookUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        deleteMany: {
+          args: Prisma.WebhookDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WebhookUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WebhookUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>[]
+        }
+        upsert: {
+          args: Prisma.WebhookUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookPayload>
+        }
+        aggregate: {
+          args: Prisma.WebhookAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWebhook>
+        }
+        groupBy: {
+          args: Prisma.WebhookGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WebhookCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookCountAggregateOutputType> | number
+        }
+      }
+    }
+    WebhookAttempt: {
+      payload: Prisma.$WebhookAttemptPayload<ExtArgs>
+      fields: Prisma.WebhookAttemptFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.WebhookAttemptFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.WebhookAttemptFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>
+        }
+        findFirst: {
+          args: Prisma.WebhookAttemptFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.WebhookAttemptFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>
+        }
+        findMany: {
+          args: Prisma.WebhookAttemptFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>[]
+        }
+        create: {
+          args: Prisma.WebhookAttemptCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>
+        }
+        createMany: {
+          args: Prisma.WebhookAttemptCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.WebhookAttemptCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>[]
+        }
+        delete: {
+          args: Prisma.WebhookAttemptDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>
+        }
+        update: {
+          args: Prisma.WebhookAttemptUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>
+        }
+        deleteMany: {
+          args: Prisma.WebhookAttemptDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.WebhookAttemptUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.WebhookAttemptUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>[]
+        }
+        upsert: {
+          args: Prisma.WebhookAttemptUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookAttemptPayload>
+        }
+        aggregate: {
+          args: Prisma.WebhookAttemptAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateWebhookAttempt>
+        }
+        groupBy: {
+          args: Prisma.WebhookAttemptGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookAttemptGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.WebhookAttemptCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.WebhookAttemptCountAggregateOutputType> | number
+        }
+      }
+    }
     Log: {
       payload: Prisma.$LogPayload<ExtArgs>
       fields: Prisma.LogFieldRefs
@@ -1866,7 +2166,8 @@ export const TokenScalarFieldEnum = {
   actions: 'actions',
   topics: 'topics',
   createdAt: 'createdAt',
-  expiresAt: 'expiresAt'
+  expiresAt: 'expiresAt',
+  lastUsedAt: 'lastUsedAt'
 } as const
 
 export type TokenScalarFieldEnum = (typeof TokenScalarFieldEnum)[keyof typeof TokenScalarFieldEnum]
@@ -1925,6 +2226,63 @@ export const OutboxScalarFieldEnum = {
 } as const
 
 export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof OutboxScalarFieldEnum]
+
+
+export const ConsumerScalarFieldEnum = {
+  name: 'name',
+  client: 'client',
+  settings: 'settings',
+  createdAt: 'createdAt',
+  position: 'position',
+  prunedSince: 'prunedSince',
+  gaps: 'gaps',
+  gapFrom: 'gapFrom',
+  gapTo: 'gapTo'
+} as const
+
+export type ConsumerScalarFieldEnum = (typeof ConsumerScalarFieldEnum)[keyof typeof ConsumerScalarFieldEnum]
+
+
+export const ConsumerItemScalarFieldEnum = {
+  consumer: 'consumer',
+  id: 'id',
+  seq: 'seq',
+  lane: 'lane',
+  attempt: 'attempt',
+  dueAt: 'dueAt',
+  claimedBy: 'claimedBy',
+  claim: 'claim'
+} as const
+
+export type ConsumerItemScalarFieldEnum = (typeof ConsumerItemScalarFieldEnum)[keyof typeof ConsumerItemScalarFieldEnum]
+
+
+export const WebhookScalarFieldEnum = {
+  id: 'id',
+  owner: 'owner',
+  client: 'client',
+  state: 'state',
+  settings: 'settings',
+  secrets: 'secrets',
+  progress: 'progress',
+  rightsUntil: 'rightsUntil',
+  revision: 'revision',
+  claimedBy: 'claimedBy',
+  claimedUntil: 'claimedUntil',
+  createdAt: 'createdAt'
+} as const
+
+export type WebhookScalarFieldEnum = (typeof WebhookScalarFieldEnum)[keyof typeof WebhookScalarFieldEnum]
+
+
+export const WebhookAttemptScalarFieldEnum = {
+  webhook: 'webhook',
+  slot: 'slot',
+  number: 'number',
+  attempt: 'attempt'
+} as const
+
+export type WebhookAttemptScalarFieldEnum = (typeof WebhookAttemptScalarFieldEnum)[keyof typeof WebhookAttemptScalarFieldEnum]
 
 
 export const LogScalarFieldEnum = {
@@ -2168,6 +2526,10 @@ export type GlobalOmitConfig = {
   auditEntry?: Prisma.AuditEntryOmit
   delivery?: Prisma.DeliveryOmit
   outbox?: Prisma.OutboxOmit
+  consumer?: Prisma.ConsumerOmit
+  consumerItem?: Prisma.ConsumerItemOmit
+  webhook?: Prisma.WebhookOmit
+  webhookAttempt?: Prisma.WebhookAttemptOmit
   log?: Prisma.LogOmit
 }
 

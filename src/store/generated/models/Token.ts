@@ -29,11 +29,13 @@ export type AggregateToken = {
 export type TokenAvgAggregateOutputType = {
   createdAt: number | null
   expiresAt: number | null
+  lastUsedAt: number | null
 }
 
 export type TokenSumAggregateOutputType = {
   createdAt: bigint | null
   expiresAt: bigint | null
+  lastUsedAt: bigint | null
 }
 
 export type TokenMinAggregateOutputType = {
@@ -44,6 +46,7 @@ export type TokenMinAggregateOutputType = {
   topics: string | null
   createdAt: bigint | null
   expiresAt: bigint | null
+  lastUsedAt: bigint | null
 }
 
 export type TokenMaxAggregateOutputType = {
@@ -54,6 +57,7 @@ export type TokenMaxAggregateOutputType = {
   topics: string | null
   createdAt: bigint | null
   expiresAt: bigint | null
+  lastUsedAt: bigint | null
 }
 
 export type TokenCountAggregateOutputType = {
@@ -64,6 +68,7 @@ export type TokenCountAggregateOutputType = {
   topics: number
   createdAt: number
   expiresAt: number
+  lastUsedAt: number
   _all: number
 }
 
@@ -71,11 +76,13 @@ export type TokenCountAggregateOutputType = {
 export type TokenAvgAggregateInputType = {
   createdAt?: true
   expiresAt?: true
+  lastUsedAt?: true
 }
 
 export type TokenSumAggregateInputType = {
   createdAt?: true
   expiresAt?: true
+  lastUsedAt?: true
 }
 
 export type TokenMinAggregateInputType = {
@@ -86,6 +93,7 @@ export type TokenMinAggregateInputType = {
   topics?: true
   createdAt?: true
   expiresAt?: true
+  lastUsedAt?: true
 }
 
 export type TokenMaxAggregateInputType = {
@@ -96,6 +104,7 @@ export type TokenMaxAggregateInputType = {
   topics?: true
   createdAt?: true
   expiresAt?: true
+  lastUsedAt?: true
 }
 
 export type TokenCountAggregateInputType = {
@@ -106,6 +115,7 @@ export type TokenCountAggregateInputType = {
   topics?: true
   createdAt?: true
   expiresAt?: true
+  lastUsedAt?: true
   _all?: true
 }
 
@@ -203,6 +213,7 @@ export type TokenGroupByOutputType = {
   topics: string
   createdAt: bigint
   expiresAt: bigint | null
+  lastUsedAt: bigint | null
   _count: TokenCountAggregateOutputType | null
   _avg: TokenAvgAggregateOutputType | null
   _sum: TokenSumAggregateOutputType | null
@@ -236,6 +247,7 @@ export type TokenWhereInput = {
   topics?: Prisma.StringFilter<"Token"> | string
   createdAt?: Prisma.BigIntFilter<"Token"> | bigint | number
   expiresAt?: Prisma.BigIntNullableFilter<"Token"> | bigint | number | null
+  lastUsedAt?: Prisma.BigIntNullableFilter<"Token"> | bigint | number | null
 }
 
 export type TokenOrderByWithRelationInput = {
@@ -246,6 +258,7 @@ export type TokenOrderByWithRelationInput = {
   topics?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type TokenWhereUniqueInput = Prisma.AtLeast<{
@@ -259,6 +272,7 @@ export type TokenWhereUniqueInput = Prisma.AtLeast<{
   topics?: Prisma.StringFilter<"Token"> | string
   createdAt?: Prisma.BigIntFilter<"Token"> | bigint | number
   expiresAt?: Prisma.BigIntNullableFilter<"Token"> | bigint | number | null
+  lastUsedAt?: Prisma.BigIntNullableFilter<"Token"> | bigint | number | null
 }, "id" | "hash">
 
 export type TokenOrderByWithAggregationInput = {
@@ -269,6 +283,7 @@ export type TokenOrderByWithAggregationInput = {
   topics?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.TokenCountOrderByAggregateInput
   _avg?: Prisma.TokenAvgOrderByAggregateInput
   _max?: Prisma.TokenMaxOrderByAggregateInput
@@ -287,6 +302,7 @@ export type TokenScalarWhereWithAggregatesInput = {
   topics?: Prisma.StringWithAggregatesFilter<"Token"> | string
   createdAt?: Prisma.BigIntWithAggregatesFilter<"Token"> | bigint | number
   expiresAt?: Prisma.BigIntNullableWithAggregatesFilter<"Token"> | bigint | number | null
+  lastUsedAt?: Prisma.BigIntNullableWithAggregatesFilter<"Token"> | bigint | number | null
 }
 
 export type TokenCreateInput = {
@@ -297,6 +313,7 @@ export type TokenCreateInput = {
   topics: string
   createdAt: bigint | number
   expiresAt?: bigint | number | null
+  lastUsedAt?: bigint | number | null
 }
 
 export type TokenUncheckedCreateInput = {
@@ -307,6 +324,7 @@ export type TokenUncheckedCreateInput = {
   topics: string
   createdAt: bigint | number
   expiresAt?: bigint | number | null
+  lastUsedAt?: bigint | number | null
 }
 
 export type TokenUpdateInput = {
@@ -317,6 +335,7 @@ export type TokenUpdateInput = {
   topics?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   expiresAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  lastUsedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TokenUncheckedUpdateInput = {
@@ -327,6 +346,7 @@ export type TokenUncheckedUpdateInput = {
   topics?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   expiresAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  lastUsedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TokenCreateManyInput = {
@@ -337,6 +357,7 @@ export type TokenCreateManyInput = {
   topics: string
   createdAt: bigint | number
   expiresAt?: bigint | number | null
+  lastUsedAt?: bigint | number | null
 }
 
 export type TokenUpdateManyMutationInput = {
@@ -347,6 +368,7 @@ export type TokenUpdateManyMutationInput = {
   topics?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   expiresAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  lastUsedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TokenUncheckedUpdateManyInput = {
@@ -357,6 +379,7 @@ export type TokenUncheckedUpdateManyInput = {
   topics?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   expiresAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  lastUsedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TokenCountOrderByAggregateInput = {
@@ -367,11 +390,13 @@ export type TokenCountOrderByAggregateInput = {
   topics?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrder
 }
 
 export type TokenAvgOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrder
 }
 
 export type TokenMaxOrderByAggregateInput = {
@@ -382,6 +407,7 @@ export type TokenMaxOrderByAggregateInput = {
   topics?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrder
 }
 
 export type TokenMinOrderByAggregateInput = {
@@ -392,11 +418,13 @@ export type TokenMinOrderByAggregateInput = {
   topics?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrder
 }
 
 export type TokenSumOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
+  lastUsedAt?: Prisma.SortOrder
 }
 
 
@@ -409,6 +437,7 @@ export type TokenSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   topics?: boolean
   createdAt?: boolean
   expiresAt?: boolean
+  lastUsedAt?: boolean
 }, ExtArgs["result"]["token"]>
 
 export type TokenSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -419,6 +448,7 @@ export type TokenSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   topics?: boolean
   createdAt?: boolean
   expiresAt?: boolean
+  lastUsedAt?: boolean
 }, ExtArgs["result"]["token"]>
 
 export type TokenSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -429,6 +459,7 @@ export type TokenSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   topics?: boolean
   createdAt?: boolean
   expiresAt?: boolean
+  lastUsedAt?: boolean
 }, ExtArgs["result"]["token"]>
 
 export type TokenSelectScalar = {
@@ -439,9 +470,10 @@ export type TokenSelectScalar = {
   topics?: boolean
   createdAt?: boolean
   expiresAt?: boolean
+  lastUsedAt?: boolean
 }
 
-export type TokenOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "hash" | "actions" | "topics" | "createdAt" | "expiresAt", ExtArgs["result"]["token"]>
+export type TokenOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "hash" | "actions" | "topics" | "createdAt" | "expiresAt" | "lastUsedAt", ExtArgs["result"]["token"]>
 
 export type $TokenPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Token"
@@ -463,6 +495,10 @@ export type $TokenPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     topics: string
     createdAt: bigint
     expiresAt: bigint | null
+    /**
+     * Up to a minute late.
+     */
+    lastUsedAt: bigint | null
   }, ExtArgs["result"]["token"]>
   composites: {}
 }
@@ -893,6 +929,7 @@ export interface TokenFieldRefs {
   readonly topics: Prisma.FieldRef<"Token", 'String'>
   readonly createdAt: Prisma.FieldRef<"Token", 'BigInt'>
   readonly expiresAt: Prisma.FieldRef<"Token", 'BigInt'>
+  readonly lastUsedAt: Prisma.FieldRef<"Token", 'BigInt'>
 }
     
 

@@ -70,7 +70,6 @@ describe('the message cache', () => {
     hops: 1,
     from: 'b',
     at,
-    askedBy: new Set<string>(),
   })
 
   test('is bounded by bytes', () => {
@@ -93,23 +92,25 @@ describe('the message cache', () => {
 describe('missing messages', () => {
   test('are asked of one holder after another, the nearest to the author first', () => {
     const time = clock()
-    const missing = createMissing({ limits: defaultOverlayLimits }, { ...time, doubt: () => 0 })
+    const missing = createMissing({ limits: defaultOverlayLimits }, { ...time, doubt: () => 0, broughtAt: () => undefined })
     missing.announce('orders', 'a.1', 'far', 5)
     missing.announce('orders', 'a.1', 'near', 2)
     expect(missing.due().asks).toEqual([])
     time.pass(defaultOverlayLimits.graftMs)
     expect(missing.due().asks).toEqual([{ peerId: 'near', topic: 'orders', ids: ['a.1'] }])
     time.pass(defaultOverlayLimits.graftAgainMs)
-    const again = missing.due()
-    expect([again.asks.map(({ peerId }) => peerId), [...again.broken]]).toEqual([['far'], ['near']])
+    expect(missing.due().asks.map(({ peerId }) => peerId)).toEqual(['far'])
     time.pass(defaultOverlayLimits.graftAgainMs)
-    expect([[...missing.due().broken], missing.size]).toEqual([['far'], 0])
+    expect([missing.due().asks, missing.size]).toEqual([[], 0])
   })
 
   test('are asked first of those whose word is worth most, and of twice as many each time', () => {
     const time = clock()
     const liars = Array.from({ length: 10 }, (_, index) => `liar-${index}`)
-    const missing = createMissing({ limits: defaultOverlayLimits }, { ...time, doubt: (peerId) => (peerId === 'honest' ? 0 : 1) })
+    const missing = createMissing(
+      { limits: defaultOverlayLimits },
+      { ...time, doubt: (peerId) => (peerId === 'honest' ? 0 : 1), broughtAt: () => undefined },
+    )
     for (const liar of liars) missing.announce('orders', 'a.1', liar, 0)
     missing.announce('orders', 'a.1', 'honest', 5)
     time.pass(defaultOverlayLimits.graftMs)
@@ -122,7 +123,10 @@ describe('missing messages', () => {
 
   test('keep a place for one that comes late and is not in doubt', () => {
     const time = clock()
-    const missing = createMissing({ limits: defaultOverlayLimits }, { ...time, doubt: (peerId) => (peerId === 'honest' ? 0 : 1) })
+    const missing = createMissing(
+      { limits: defaultOverlayLimits },
+      { ...time, doubt: (peerId) => (peerId === 'honest' ? 0 : 1), broughtAt: () => undefined },
+    )
     for (let at = 0; at < 2 * defaultOverlayLimits.maxHolders; at++) missing.announce('orders', 'a.1', `liar-${at}`, 0)
     missing.announce('orders', 'a.1', 'honest', 5)
     time.pass(defaultOverlayLimits.graftMs)
@@ -130,7 +134,10 @@ describe('missing messages', () => {
   })
 
   test('of one neighbour do not fill the list', () => {
-    const missing = createMissing({ limits: { ...defaultOverlayLimits, maxPeerMissing: 10 } }, { ...clock(), doubt: () => 0 })
+    const missing = createMissing(
+      { limits: { ...defaultOverlayLimits, maxPeerMissing: 10 } },
+      { ...clock(), doubt: () => 0, broughtAt: () => undefined },
+    )
     for (let at = 0; at < 100; at++) missing.announce('orders', `a.${at}`, 'liar', 0)
     missing.announce('orders', 'b.1', 'honest', 0)
     expect(missing.size).toBe(11)

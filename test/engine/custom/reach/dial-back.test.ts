@@ -34,7 +34,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
   const circuits: unknown[] = []
   const links = new Map<string, Link>([['peer', link as Link]])
   const parts = createReach(
-    { relay, limits: defaultLimits },
+    { relay, portMapping: false, webRtc: undefined, secret: new Uint8Array(), limits: defaultLimits },
     {
       links: { get: (peerId: string) => links.get(peerId), all: links.values() } as never,
       handlers,
@@ -43,6 +43,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
           probed.push(ip)
         },
         meet: () => Promise.reject(new Error('no peer is met')),
+        meetOver: () => Promise.reject(new Error('no peer is met')),
       },
       dialGate: createDialGate({
         policy,

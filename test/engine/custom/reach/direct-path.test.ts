@@ -4,6 +4,7 @@ import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import type { Meeting } from '../../../../src/engine/custom/link/link-handshake.ts'
 import { createDirectPath, type DirectPath, type SeenAt } from '../../../../src/engine/custom/reach/direct-path.ts'
 import { directPathProtocol } from '../../../../src/engine/custom/reach/protocols.ts'
+import { orAborted } from '../../../../src/lib/deadline.ts'
 import { silentLog } from '../../../fixtures/log.ts'
 
 /** Two ends of relayed links, and a relay between them, on a clock of their own. */
@@ -22,7 +23,7 @@ interface Met {
   now: number
 }
 
-function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } = {}) {
+function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean; dialsEnd?: boolean } = {}) {
   const state = {
     now: 0,
     met: [] as Met[],
@@ -31,24 +32,36 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } =
     dialled: [] as string[],
     isShown: init.isShown ?? true,
     meets: init.meets ?? true,
+    dialsEnd: init.dialsEnd ?? true,
   }
   const ends: Record<string, DirectPath> = {}
+  const links: Record<string, Link> = {}
   const over = { ...relay, localPort: init.canShare === false ? undefined : relay.localPort } as Link
   const stopping = new AbortController()
 
-  function end(name: string, other: string, direction: Link['direction']): DirectPath {
-    const link = {
+  /** A link that counts, in place of an earlier one. */
+  function link(name: string, other: string, direction: Link['direction'], answers = true): void {
+    const next = {
       peerId: other,
       direction,
       isRelayed: true,
       remote: '/through/the/relay',
       hello: { protocols: [directPathProtocol] },
-      ping: async () => roundTripMs,
+      ping: (signal: AbortSignal) => (answers ? Promise.resolve(roundTripMs) : orAborted(new Promise<number>(() => undefined), signal)),
       request: async (_protocol: string, body: Uint8Array) =>
         await ends[other]?.handle({ from: name, body: Buffer.from(body), signal: stopping.signal }),
     } as unknown
+    links[name] = next as Link
+  }
+
+  function end(name: string): DirectPath {
     return createDirectPath({
-      links: { get: () => link as Link, all: [link as Link] },
+      links: {
+        get: () => links[name],
+        get all() {
+          return Object.entries(links).flatMap(([of, each]) => (of === name ? [each] : []))
+        },
+      },
       relayOf: () => over,
       show(_relay, peerId) {
         state.shown.push(name)
@@ -59,7 +72,10 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } =
         state.met.push({ by: name, at, side, now: state.now })
         if (!state.meets) throw new Error('nobody came')
       },
-      dialOwn: async ({ peerId }) => void state.dialled.push(`${name} dials ${peerId} after ${state.ended.length}`),
+      async dialOwn({ peerId }) {
+        state.dialled.push(`${name} dials ${peerId} after ${state.ended.length}`)
+        if (!state.dialsEnd) await new Promise(() => undefined)
+      },
       onEnd: (outcome) => void state.ended.push(`${name} ${outcome}`),
       stopping: () => stopping.signal,
       logger: silentLog,
@@ -67,13 +83,17 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } =
       random: () => 1,
     })
   }
-  const a = end('a', 'b', 'outbound')
-  const b = end('b', 'a', 'inbound')
+  link('a', 'b', 'outbound')
+  link('b', 'a', 'inbound')
+  const a = end('a')
+  const b = end('b')
   Object.assign(ends, { a, b })
   return {
     a,
     b,
     state,
+    link,
+    links,
     /** Lets time pass for both ends. */
     async pass(ms: number) {
       for (let turn = 0; turn < 5; turn++) await nextTurn()
@@ -107,14 +127,98 @@ describe('two ends of a relayed link', () => {
     expect(state.dialled).toEqual(['b dials a after 1', 'a dials b after 2'])
   })
 
+  test('give the place of an attempt back after sixteen seconds, whatever becomes of these dials', async () => {
+    const { a, b, state, pass } = pair({ isShown: false, dialsEnd: false })
+    a.step()
+    await pass(8_000)
+    expect(state.dialled.toSorted()).toEqual(['a dials b after 1', 'b dials a after 2'])
+    await pass(7_999)
+    expect([a.size, b.size]).toEqual([1, 1])
+    await pass(1)
+    expect([a.size, b.size]).toEqual([0, 0])
+  })
+
   test('try three times, with growing pauses, then not for an hour', async () => {
     const { a, state, pass } = pair({ meets: false })
     const tries = () => state.met.filter(({ by }) => by === 'a').map(({ now }) => Math.floor(now / 1_000))
-    for (let second = 0; second < 3_640; second++) {
-      a.step()
-      await pass(1_000)
-    }
-    expect(tries()).toEqual([1, 12, 33, 3_634])
+    a.step()
+    for (let second = 0; second < 60; second++) await pass(1_000)
+    expect(tries()).toEqual([1, 3, 7])
+    state.now += 3_540_000
+    a.step()
+    await pass(1_000)
+    expect(tries()).toHaveLength(3)
+    state.now += 60_000
+    a.step()
+    await pass(1_000)
+    expect(tries()).toHaveLength(4)
+  })
+
+  test('try at once over a relayed link that is new, whatever failed before: a router or a relay has changed', async () => {
+    const { a, state, link, links, pass } = pair({ meets: false })
+    const relayed = () => links['a'] ?? expect.fail()
+    a.step()
+    for (let second = 0; second < 60; second++) await pass(1_000)
+    expect(a.isSpent(relayed())).toBe(true)
+    link('a', 'b', 'outbound')
+    state.meets = true
+    expect(a.isSpent(relayed())).toBe(false)
+    a.step()
+    await pass(1_000)
+    expect(state.ended.slice(-2)).toEqual(['b succeeded', 'a succeeded'])
+  })
+
+  test.each<[string, (ends: ReturnType<typeof pair>) => void]>([
+    ['before the other answers', ({ link }) => link('a', 'b', 'outbound')],
+    [
+      'that the other has dialled',
+      ({ link }) => {
+        link('a', 'b', 'inbound')
+        link('b', 'a', 'outbound')
+      },
+    ],
+  ])('begin again at once on a link that takes the place of the relayed one %s, and it counts as no failure', async (_, replace) => {
+    const ends = pair()
+    const { a, b, state, link, pass } = ends
+    link('a', 'b', 'outbound', false)
+    a.step()
+    await pass(1_000)
+    expect(state.shown).toEqual([])
+    replace(ends)
+    a.step()
+    b.step()
+    await pass(roundTripMs)
+    expect(state.met.map(({ now }) => now)).toEqual([1_000, 1_000 + roundTripMs])
+    expect(state.ended.map((text) => text.slice(2))).toEqual(['succeeded', 'succeeded'])
+    expect([a.size, b.size]).toEqual([0, 0])
+  })
+
+  test('give up an attempt whose link was replaced before the address of the other came, and take part in the next', async () => {
+    const { a, b, state, link, pass } = pair({ isShown: false })
+    a.step()
+    await pass(1_000)
+    expect([a.size, b.size]).toEqual([1, 1])
+    state.isShown = true
+    link('b', 'a', 'inbound')
+    b.step()
+    link('a', 'b', 'outbound')
+    a.step()
+    await pass(roundTripMs)
+    expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
+  })
+
+  test('end an attempt that has come to the connections when its link is replaced', async () => {
+    const { a, b, state, link, pass } = pair()
+    a.step()
+    await pass(roundTripMs / 4)
+    expect(state.shown).toEqual(['b', 'a'])
+    link('a', 'b', 'outbound')
+    link('b', 'a', 'inbound')
+    a.step()
+    b.step()
+    await pass(roundTripMs)
+    expect(state.shown).toEqual(['b', 'a'])
+    expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
   })
 
   test('do not try when the port of the link to the relay cannot be shared, and nobody is asked', async () => {
@@ -137,6 +241,30 @@ describe('two ends of a relayed link', () => {
   })
 })
 
+describe('there is no way over TCP', () => {
+  const untried = { meets: false }
+  test.each<[string, boolean, Parameters<typeof pair>[0], object]>([
+    ['before an attempt, as far as an end knows: there may be one', false, untried, {}],
+    ['to a peer that takes no part', true, untried, { hello: { protocols: [] } }],
+    ['through a port that cannot be shared', true, { canShare: false }, {}],
+  ])('%s', (_, expected, init, changes) => {
+    const { a, links } = pair(init)
+    expect(a.isSpent({ ...links.a, ...changes } as Link)).toBe(expected)
+  })
+
+  test('after a failure, and until an attempt succeeds', async () => {
+    const { a, links, state, pass } = pair(untried)
+    a.step()
+    await pass(roundTripMs)
+    expect(a.isSpent(links.a as Link)).toBe(true)
+    state.meets = true
+    await pass(2_001)
+    await pass(roundTripMs)
+    expect(state.ended.slice(2)).toEqual(['b succeeded', 'a succeeded'])
+    expect(a.isSpent(links.a as Link)).toBe(false)
+  })
+})
+
 describe('a node', () => {
   test('takes the address of a peer only from the relay that it asked, and only during an attempt', async () => {
     const { a, b, state, pass } = pair({ isShown: false })
@@ -148,6 +276,18 @@ describe('a node', () => {
     expect(b.seen(relay, 'somebody', at)).toBe(false)
     await pass(100)
     expect(state.met).toEqual([])
+  })
+
+  test('ends an attempt that its peer has given up, by the next request, and it counts as no failure', async () => {
+    const { b, state, pass } = pair()
+    const ask = () => b.handle({ from: 'a', body: Buffer.alloc(0), signal: AbortSignal.timeout(60_000) })
+    await ask()
+    await ask()
+    expect(b.size).toBe(1)
+    expect(b.seen(relay, 'a', { ip: '8.8.4.1', port: 4_001 })).toBe(true)
+    await pass(16_000)
+    expect(state.met).toHaveLength(1)
+    expect(state.ended).toEqual(['b succeeded'])
   })
 
   test('takes part in four attempts of a peer at once, then in one in ten minutes', async () => {
@@ -168,5 +308,16 @@ describe('a node', () => {
     await pass(600_000)
     expect([await ask(), await ask()]).toEqual([true, false])
     expect(state.met).toHaveLength(5)
+  })
+
+  test('takes part in any number of attempts that make a link', async () => {
+    const { a, state, link, pass } = pair()
+    for (let count = 0; count < 10; count++) {
+      link('a', 'b', 'outbound')
+      link('b', 'a', 'inbound')
+      a.step()
+      await pass(1_000)
+    }
+    expect(state.ended).toEqual(Array.from({ length: 10 }, () => ['b succeeded', 'a succeeded']).flat())
   })
 })

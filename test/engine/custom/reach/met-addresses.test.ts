@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { encode } from 'cborg'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createHandlers } from '../../../../src/engine/custom/link/handlers.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
@@ -16,7 +17,8 @@ import { silentLog } from '../../../fixtures/log.ts'
 const relayId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 
 /** A node with a link to a relay, and links through it to any peer; it meets nobody. */
-function node({ relayAt = '8.8.4.7', comes, own = [] }: { relayAt?: string; comes?: Link; own?: string[] } = {}) {
+function node(init: { relayAt?: string; comes?: Link; own?: string[]; answers?: boolean } = {}) {
+  const { relayAt = '8.8.4.7', comes, own = [], answers = true } = init
   const hello = { protocols: [], multiaddrs: own, observed: '' }
   const dialled: string[] = []
   const charged: number[] = []
@@ -38,12 +40,13 @@ function node({ relayAt = '8.8.4.7', comes, own = [] }: { relayAt?: string; come
   const handlers = createHandlers({ limits: defaultLimits }, { reached: createLimitsReached(), isConfigured: () => false })
   const met: string[] = []
   const reach = createReach(
-    { relay: false, limits: defaultLimits },
+    { relay: false, portMapping: false, webRtc: undefined, secret: new Uint8Array(), limits: defaultLimits },
     {
       links: { get, all: adopted } as never,
       handlers,
       meeting: {
         probe: () => Promise.reject(new Error('nobody is probed')),
+        meetOver: () => Promise.reject(new Error('nobody is met')),
         async meet({ address }) {
           met.push(address.toString())
           if (comes === undefined) throw new Error('nobody came')
@@ -53,9 +56,10 @@ function node({ relayAt = '8.8.4.7', comes, own = [] }: { relayAt?: string; come
       dialGate: createDialGate({ policy }),
       listened: () => [],
       told: policy.told,
-      async dial(address) {
+      async dial(address, signal) {
         dialled.push(address)
-        throw new Error('it does not answer')
+        if (!answers) await once(signal, 'abort')
+        throw new Error('nobody is there')
       },
       onCircuit: () => undefined,
       adopt: async (link) => void adopted.push(link),
@@ -119,6 +123,19 @@ test('a peer that was not met is dialled at four of its own addresses at most, a
   const { shown, dialled } = node({ own: [`/ip4/8.8.4.7/tcp/1/ws/p2p/${relayId}/p2p-circuit/p2p/b`, ...direct] })
   await shown('b', '9.9.9.9', 4_001)
   expect(dialled).toEqual(direct.slice(0, 4))
+})
+
+test('the addresses of a peer that do not answer share eight seconds', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const own = Array.from({ length: 4 }, (_, number) => `/ip4/9.9.9.9/tcp/${number + 1}/ws/p2p/b`)
+  const { shown, dialled } = node({ own, answers: false })
+  await shown('b', '9.9.9.9', 4_001)
+  expect(dialled).toHaveLength(1)
+  for (let number = 2; number <= 4; number++) {
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(dialled).toHaveLength(number)
+  }
 })
 
 test('a peer that was met is no relay: it cannot be dialled itself', async () => {

@@ -44,6 +44,18 @@ test('a node that is dialled back is direct, and one whose address leads nowhere
   expect((await closed.reachability()).observed).toEqual(['127.0.0.1'])
 })
 
+test('a gateway with WebRTC tells peers the port of its STUN server, and takes signals; others do neither', async () => {
+  const [able, other] = [await node({ webRtc: { stunPort: 0 } }), await node()]
+  await link(other, able)
+  const protocols = async (from: P2PEngine) => (await from.peers()).flatMap((peer) => peer.protocols)
+  const offered = ['/peergate/stun/1.0.0', '/peergate/webrtc/1.0.0']
+  expect(await protocols(other)).toEqual(expect.arrayContaining(offered))
+  expect((await protocols(able)).filter((protocol) => offered.includes(protocol))).toEqual([])
+  expect([able, other].map(({ capabilities }) => capabilities.transports.includes('webrtc'))).toEqual([true, false])
+  const ask = () => other.request(able.peerId, '/peergate/stun/1.0.0', new Uint8Array(), { signal, maxAnswerBytes: 2 })
+  await expect.poll(() => ask().catch(() => new Uint8Array())).toHaveLength(2)
+})
+
 test('peers are told when the addresses of a node change', async () => {
   const first = await node()
   const relay = await node({ relay: true })

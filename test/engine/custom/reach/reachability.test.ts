@@ -123,6 +123,53 @@ describe('a node', () => {
     expect(reachability.relays).toEqual(['c', 'a'])
   })
 
+  test('whose router begins to forward a port asks those again who failed there before, and drops its relays', async () => {
+    const { reachability, state } = node({ peers: { a: 'fails' }, relays: ['a'] })
+    await reachability.step()
+    expect(reachability.relays).toEqual(['a'])
+    state.peers.set('a', 'reaches')
+    reachability.forwarded(['/ip4/198.51.100.7/tcp/7072/ws'])
+    await reachability.step()
+    expect(reachability.state).toBe('hidden')
+    reachability.forwarded(state.candidates)
+    await reachability.step()
+    expect(reachability.state).toBe('direct')
+    expect(reachability.relays).toEqual([])
+    reachability.forwarded(state.candidates)
+    await reachability.step()
+    expect(state.asked).toEqual(['a', 'a'])
+  })
+
+  test('asks again when a router began to forward the port before the peer said that it failed, but not when it succeeded', async () => {
+    const { reachability, state } = node({ peers: { a: 'waits', b: 'waits' } })
+    const first = reachability.step()
+    reachability.forwarded(state.candidates)
+    state.waiting.resolve('fails')
+    await first
+    expect(reachability.state).toBe('unknown')
+    state.waiting = Promise.withResolvers()
+    const second = reachability.step()
+    reachability.forwarded([])
+    reachability.forwarded(state.candidates)
+    state.peers.delete('b')
+    state.waiting.resolve('fails')
+    await second
+    expect(state.asked).toEqual(['a', 'b', 'a', 'b'])
+  })
+
+  test('whose router no longer forwards a port knows of it no more', async () => {
+    const { reachability, state } = node({ peers: { a: 'reaches' } })
+    reachability.forwarded(state.candidates)
+    await reachability.step()
+    expect(reachability.state).toBe('direct')
+    reachability.forwarded([])
+    expect(reachability.state).toBe('unknown')
+    expect(state.changes).toBe(2)
+    state.peers.set('a', 'fails')
+    await reachability.step()
+    expect(reachability.state).toBe('hidden')
+  })
+
   test('asks again after ten minutes, and drops its relays when it can be reached', async () => {
     const { reachability, state } = node({ peers: { a: 'fails' }, relays: ['a'] })
     await reachability.step()

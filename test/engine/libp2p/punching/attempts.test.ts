@@ -33,8 +33,11 @@ test('nothing is tried while there is a direct connection, and again when it has
   vi.advanceTimersByTime(45_000)
   expect(attempt).toHaveBeenCalledTimes(1)
   isDirect = false
-  vi.advanceTimersByTime(90_000)
+  // Its way was lost: the next attempt follows within five seconds, and as many pauses as after the first.
+  vi.advanceTimersByTime(5_000)
   expect(attempt).toHaveBeenCalledTimes(2)
+  vi.advanceTimersByTime(45_000)
+  expect(attempt).toHaveBeenCalledTimes(3)
 })
 
 test('a peer that identifies itself again and again causes no more attempts', () => {

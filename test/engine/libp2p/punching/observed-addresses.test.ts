@@ -28,7 +28,8 @@ test.each([
   ['a private address of IPv6', '/ip6/fd00::2/tcp/7071'],
   ['a cloud metadata service', '/ip4/169.254.169.254/tcp/80'],
   ['a WebSocket', `${seen}/ws`],
-  ['QUIC', '/ip4/11.0.0.10/udp/7071/quic-v1'],
+  ['QUIC on a private address', '/ip4/192.168.1.2/udp/7071/quic-v1'],
+  ['WebRTC', '/ip4/11.0.0.10/udp/7071/webrtc-direct'],
   ['a relayed address', `${seen}/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN/p2p-circuit`],
   ['a name', '/dns4/example.org/tcp/7071'],
 ])('%s is not kept', (_, address) => {
@@ -50,4 +51,13 @@ test('one host that tells many addresses has one of them kept, and the last four
   expect(observed.all()).toEqual(['/ip4/11.0.0.10/tcp/20'])
   for (let host = 2; host <= 6; host++) tell(`11.0.0.${host}`, 100 + host)
   expect(observed.all()).toEqual([103, 104, 105, 106].map((port) => `/ip4/11.0.0.10/tcp/${port}`))
+})
+
+test('addresses of QUIC are counted apart', () => {
+  const observed = createObservedAddresses()
+  const connection: Connection = Object.assign(Object.create(null), { remoteAddr: multiaddr('/ip4/11.0.0.1/udp/4001/quic-v1') })
+  observed.dialled(connection)
+  observed.told({ connection, observedAddr: multiaddr(seen) })
+  for (let port = 1; port <= 20; port++) observed.told({ connection, observedAddr: multiaddr(`/ip4/11.0.0.10/udp/${port}/quic-v1`) })
+  expect(observed.all()).toEqual([seen, '/ip4/11.0.0.10/udp/20/quic-v1'])
 })

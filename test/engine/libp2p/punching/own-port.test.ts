@@ -5,7 +5,8 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DialGate } from '../../../../src/engine/dial/gate.ts'
 import { type BoundHandle, createOwnPort, type OwnPort } from '../../../../src/engine/libp2p/transport/own-port.ts'
-import { type PortOptions, tcpTransport } from '../../../../src/engine/libp2p/transport/tcp-transport.ts'
+import type { PortOptions } from '../../../../src/engine/libp2p/transport/port-options.ts'
+import { tcpTransport } from '../../../../src/engine/libp2p/transport/tcp-transport.ts'
 import { libp2pEngine, startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
 
 const silent: Logger = Object.assign(() => undefined, {

@@ -1,18 +1,19 @@
 import type { Connection, ConnectionGater } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { expect, test, vi } from 'vitest'
-import { createPunch, maxPunchAddresses, type PunchOptions } from '../../../../src/engine/libp2p/punching/punch.ts'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { createPunch, maxPunchAddresses, type PunchDialOptions, tcpAheadMs } from '../../../../src/engine/libp2p/punching/punch.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 
 const [peer, other] = await Promise.all([1, 2].map(async () => peerIdFromString((await createMemoryIdentity()).peerId)))
 if (peer === undefined || other === undefined) throw new Error('there are two peers')
 const relayAddress = `/ip4/11.0.0.1/tcp/7071/p2p/${other}/p2p-circuit`
 const relayed = { remotePeer: peer, remoteAddr: multiaddr(relayAddress), direct: false, status: 'open' } as Connection
-const direct = { ...relayed, direct: true }
+const direct = { ...relayed, direct: true, remoteAddr: multiaddr('/ip4/11.0.0.10/tcp/1') }
+const overQuic = { ...direct, remoteAddr: multiaddr('/ip4/11.0.0.10/udp/1/quic-v1') }
 
 function punching(
-  init: { dial?: (address: Multiaddr, options: PunchOptions) => Promise<Connection>; there?: Connection[]; denies?: boolean } = {},
+  init: { dial?: (address: Multiaddr, options: PunchDialOptions) => Promise<Connection>; there?: Connection[]; denies?: boolean } = {},
 ) {
   const dial = vi.fn(init.dial ?? (async () => direct))
   const told = vi.fn()
@@ -25,24 +26,24 @@ function punching(
     dial,
     connectionsTo: () => init.there ?? [relayed],
     events,
-    onEnd: (outcome) => void ended.push(outcome),
+    onEnd: (transport, outcome) => void ended.push(`${transport} ${outcome}`),
   })
   return {
     dial,
     told,
     events,
     ended,
-    punch: (addresses: string[], signal = AbortSignal.timeout(20_000)) =>
+    punch: (addresses: string[], { signal = AbortSignal.timeout(20_000), initiator = false } = {}) =>
       punch(
         relayed,
         addresses.map((address) => multiaddr(address)),
-        { signal, initiator: false },
+        { signal, initiator },
       ),
     dialled: () => dial.mock.calls.map(([address]) => address.toString()),
   }
 }
 
-const never = async (_: Multiaddr, { signal }: PunchOptions) =>
+const never = async (_: Multiaddr, { signal }: PunchDialOptions) =>
   await new Promise<Connection>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 
 test('every address is dialled at once, as the end that answers, and only for the peer; the relay is their teller', async () => {
@@ -52,7 +53,7 @@ test('every address is dialled at once, as the end that answers, and only for th
   expect(dialled()).toEqual(named)
   expect(dial.mock.calls[0]?.[1].initiator).toBe(false)
   expect(told).toHaveBeenCalledExactlyOnceWith(named, { ip: '11.0.0.1', isRelayed: true })
-  expect(ended).toEqual(['succeeded'])
+  expect(ended).toEqual(['tcp succeeded'])
 })
 
 test('addresses of another peer, private ones, relayed ones and names are not dialled', async () => {
@@ -67,6 +68,59 @@ test('of many addresses the first are dialled, each once', async () => {
   const many = Array.from({ length: 300 }, (_, index) => `/ip4/11.0.0.10/tcp/${index + 1}`)
   await punch(['/ip4/11.0.0.10/tcp/1', ...many])
   expect(dialled()).toEqual(many.slice(0, maxPunchAddresses).map((address) => `${address}/p2p/${peer}`))
+})
+
+test('each transport has half of the places when there are many addresses, and the rest when the other has few', async () => {
+  const { punch, dialled } = punching({ dial: async () => await Promise.reject(new Error('nobody')) })
+  const tcp = Array.from({ length: 20 }, (_, index) => `/ip4/11.0.0.10/tcp/${index + 1}`)
+  const quic = Array.from({ length: 20 }, (_, index) => `/ip4/11.0.0.10/udp/${index + 1}/quic-v1`)
+  await expect(punch([...tcp, ...quic], { signal: AbortSignal.abort(new Error('given up')) })).rejects.toThrow()
+  const half = maxPunchAddresses / 2
+  expect(dialled()).toEqual([...tcp.slice(0, half), ...quic.slice(0, half)].map((address) => `${address}/p2p/${peer}`))
+  const few = punching()
+  await few.punch([...quic, ...tcp.slice(0, 1)])
+  expect(few.dialled()).toHaveLength(maxPunchAddresses)
+})
+
+const both = ['/ip4/11.0.0.10/udp/1/quic-v1', '/ip4/11.0.0.10/tcp/1']
+
+test('the end that begins dials over QUIC when TCP has not reached the peer in time, and the other one at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const quicOnly = async (address: Multiaddr, options: PunchDialOptions) =>
+    `${address}`.includes('/udp/') ? overQuic : await never(address, options)
+  const { punch, dialled, ended } = punching({ dial: quicOnly })
+  const punched = punch(both, { initiator: true })
+  await vi.advanceTimersByTimeAsync(tcpAheadMs - 1)
+  expect(dialled()).toEqual([`/ip4/11.0.0.10/tcp/1/p2p/${peer}`])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(await punched).toBe(overQuic)
+  expect(ended).toEqual(['udp succeeded'])
+  const answering = punching({ dial: quicOnly })
+  expect(await answering.punch(both)).toBe(overQuic)
+})
+
+test('over QUIC nothing is dialled when TCP has reached the peer, and at once when it cannot', async () => {
+  const reached = punching({ dial: async (address) => (`${address}`.includes('/tcp/') ? direct : overQuic) })
+  expect(await reached.punch(both, { initiator: true })).toBe(direct)
+  expect(reached.dialled()).toEqual([`/ip4/11.0.0.10/tcp/1/p2p/${peer}`])
+  const refused = punching({
+    dial: async (address) => (`${address}`.includes('/tcp/') ? await Promise.reject(new Error('refused')) : overQuic),
+  })
+  expect(await refused.punch(both, { initiator: true })).toBe(overQuic)
+})
+
+test('a dial that is connected goes on when another one has reached the peer', async () => {
+  const { punch, dial } = punching()
+  await punch(['/ip4/11.0.0.10/tcp/1'])
+  const options = dial.mock.calls[0]?.[1]
+  expect([options?.signal.aborted, options?.connectedSignal.aborted]).toEqual([true, false])
+})
+
+test('when nobody is reached, the attempt counts for each transport that was tried', async () => {
+  const { punch, ended } = punching({ dial: async () => await Promise.reject(new Error('nobody')) })
+  await expect(punch(both, { signal: AbortSignal.abort(new Error('given up')) })).rejects.toThrow()
+  expect(ended).toEqual(['tcp failed', 'udp failed'])
 })
 
 test('a peer that this node does not dial is not punched to', async () => {
@@ -97,9 +151,9 @@ test('when the peer comes through first, its connection is taken, and the dials 
 test('a punch ends with its signal', async () => {
   const { punch, dial, ended } = punching({ dial: never })
   const gone = new AbortController()
-  const punched = punch(['/ip4/11.0.0.10/tcp/1'], gone.signal)
+  const punched = punch(['/ip4/11.0.0.10/tcp/1'], { signal: gone.signal })
   await vi.waitFor(() => expect(dial).toHaveBeenCalled())
   gone.abort(new Error('given up'))
   await expect(punched).rejects.toThrow()
-  expect(ended).toEqual(['failed'])
+  expect(ended).toEqual(['tcp failed'])
 })

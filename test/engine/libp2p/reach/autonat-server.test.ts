@@ -3,7 +3,7 @@ import type { Connection } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type LengthPrefixedStream, lpStream, streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { AddressNotReached } from '../../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
 import {
@@ -27,10 +27,10 @@ async function peerNamed(remoteAddr = seenAt): Promise<Connection> {
 }
 
 /** A server whose dials are noted, and fail. */
-function server(components: Partial<AutonatServerComponents> = {}) {
+function server(components: Partial<AutonatServerComponents> = {}, timeoutMs = 30_000) {
   const dialled: string[] = []
   const answer = createAutonatServer(
-    { timeoutMs: 30_000 },
+    { timeoutMs },
     {
       policy: createDialPolicy({ dialPrivate: true }, { ownAddresses: () => ['10.1.0.2/16'] }),
       async dial(address) {
@@ -82,6 +82,13 @@ test.each([
 ])('nobody has this node dial %s', async (address) => {
   const { ask, dialled } = server()
   expect(await ask([address], await peerNamed())).toEqual(refused)
+  expect(dialled).toEqual([])
+})
+
+test('an address that the policy of dials refuses is not dialled', async () => {
+  const policy = { ...createDialPolicy({ dialPrivate: true }, { ownAddresses: () => [] }), refusal: () => 'it is refused' }
+  const { ask, dialled } = server({ policy })
+  expect(await ask([own], await peerNamed())).toEqual(refused)
   expect(dialled).toEqual([])
 })
 
@@ -166,4 +173,26 @@ test('maxRequests: a host has three quarters of the places for requests, while n
   for (let count = 0; count < 12; count++) await open(await peerNamed())
   await expect(ask([own], await peerNamed())).rejects.toThrow()
   expect(await ask(['/ip4/8.8.4.8/tcp/7071'], await peerNamed('/ip4/8.8.4.8/tcp/40001'))).toEqual(failed(0))
+})
+
+test('maxAddresses: the first sixteen addresses of a request are considered', async () => {
+  const names = Array.from({ length: 16 }, (_, index) => `/dns4/${index}.example/tcp/1`)
+  const { ask, dialled } = server()
+  expect(await ask([...names, own], await peerNamed())).toEqual(refused)
+  expect(dialled).toEqual([])
+  expect(await ask([...names.slice(1), own], await peerNamed())).toEqual(failed(15))
+})
+
+test('a request has an end, however long a dial takes', async () => {
+  const dial = (_address: unknown, ended: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => ended.addEventListener('abort', () => reject(ended.reason), { once: true }))
+  await expect(server({ dial }, 50).ask([own], await peerNamed())).rejects.toThrow()
+})
+
+test('a connection on which the dial-back has failed is given up', async () => {
+  const abort = vi.fn()
+  const opened = { newStream: () => Promise.reject(new Error('the protocol is not spoken')), abort }
+  const answer = await server({ dial: async () => opened as unknown as Connection }).ask([own], await peerNamed())
+  expect(answer).toEqual({ ...failed(0), dialStatus: dialStatus.dialBackError })
+  expect(abort).toHaveBeenCalledOnce()
 })

@@ -21,7 +21,13 @@ const [relay, peer, other] = await Promise.all([1, 2, 3].map(async () => (await 
 /** What a stream of signals on a connection becomes. */
 async function statusOn(connection: Partial<Connection>): Promise<string> {
   const gate = createDialGate({ policy: policy() })
-  const parts = { policy: policy(), stunServers: async () => [], reached: createLimitsReached(), signsOfLife: createSignsOfLife() }
+  const parts = {
+    policy: policy(),
+    stunServers: async () => [],
+    reached: createLimitsReached(),
+    onOutcome: () => undefined,
+    signsOfLife: createSignsOfLife(),
+  }
   const make = await loadWebRtc({ limits: defaultLimits }, { gate, ...parts })
   const handlers = new Map<string, Handler>()
   const registrar = {

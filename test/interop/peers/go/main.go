@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -15,10 +16,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
+	"github.com/multiformats/go-multiaddr"
 )
 
 // commandTime bounds what waits for other peers.
 const commandTime = 20 * time.Second
+
+// punchingPoll is the pause between two looks at whether the host punches holes; it tells nobody when it begins.
+const punchingPoll = 50 * time.Millisecond
 
 type listeningEvent struct {
 	Event      string   `json:"event"`
@@ -30,6 +36,8 @@ type listeningEvent struct {
 type foreignPeer struct {
 	node   host.Host
 	gossip *gossip
+	// Whether it opens direct connections through routers.
+	punches bool
 	// Nil without a DHT.
 	table *dht.IpfsDHT
 	out   *output
@@ -57,7 +65,7 @@ func run() error {
 	}
 	defer node.Close()
 	out := newOutput(os.Stdout)
-	peerOfTest := foreignPeer{node: node, out: out}
+	peerOfTest := foreignPeer{node: node, punches: wanted.Punch, out: out}
 	if peerOfTest.gossip, err = newGossip(ctx, node, wanted, out); err != nil {
 		return err
 	}
@@ -103,6 +111,8 @@ func (p foreignPeer) carryOut(ctx context.Context, next command) (any, error) {
 		return nil, p.dial(ctx, next.Multiaddr)
 	case "reserve":
 		return p.reserve(ctx, next.Multiaddr)
+	case "relayed":
+		return p.relayed(next.PeerID)
 	case "ask":
 		to, err := peer.Decode(next.PeerID)
 		if err != nil {
@@ -158,11 +168,40 @@ func (p foreignPeer) reserve(ctx context.Context, address string) (reservation, 
 	if err != nil {
 		return reservation{}, err
 	}
+	if err := p.untilPunching(ctx); err != nil {
+		return reservation{}, err
+	}
 	result := reservation{Multiaddrs: []string{}, Seconds: granted.LimitDuration.Seconds(), Bytes: granted.LimitData}
 	for _, one := range granted.Addrs {
 		result.Multiaddrs = append(result.Multiaddrs, one.String())
 	}
 	return result, nil
+}
+
+// untilPunching waits until the host knows where others see it: until then it punches no holes.
+func (p foreignPeer) untilPunching(ctx context.Context) error {
+	for p.punches && !slices.Contains(p.node.Mux().Protocols(), holepunch.Protocol) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nobody has told this peer its public address")
+		case <-time.After(punchingPoll):
+		}
+	}
+	return nil
+}
+
+// relayed tells of each connection to a peer whether it goes through a relay.
+func (p foreignPeer) relayed(peerID string) ([]bool, error) {
+	to, err := peer.Decode(peerID)
+	if err != nil {
+		return nil, err
+	}
+	through := []bool{}
+	for _, one := range p.node.Network().ConnsToPeer(to) {
+		_, err := one.RemoteMultiaddr().ValueForProtocol(multiaddr.P_CIRCUIT)
+		through = append(through, err == nil)
+	}
+	return through, nil
 }
 
 func (p foreignPeer) inDht(ctx context.Context, next command) (any, error) {

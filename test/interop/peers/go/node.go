@@ -39,6 +39,9 @@ func newHost(wanted settings) (host.Host, error) {
 		everyAddress := relay.WithReservationAddressFilter(func(multiaddr.Multiaddr) bool { return true })
 		options = append(options, libp2p.ForceReachabilityPublic(), libp2p.EnableRelayService(relay.WithInfiniteLimits(), everyAddress))
 	}
+	if wanted.Punch {
+		options = append(options, libp2p.EnableHolePunching())
+	}
 	if wanted.PrivateNetworkKey != "" {
 		secret, err := hex.DecodeString(wanted.PrivateNetworkKey)
 		if err != nil || len(secret) != 32 {

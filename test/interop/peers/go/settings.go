@@ -21,6 +21,8 @@ type settings struct {
 	PrivateNetworkKey string `json:"privateNetworkKey"`
 	// Whether to find, and be found by, peers on the local network.
 	Mdns bool `json:"mdns"`
+	// Whether to open direct connections through routers (DCUtR) in place of relayed ones.
+	Punch bool `json:"punch"`
 	// Whether to take part in the DHT of the local network.
 	Dht bool `json:"dht"`
 }

@@ -16,10 +16,16 @@ pub struct Command {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "do", rename_all = "camelCase")]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Action {
     Dial {
         multiaddr: String,
+    },
+    Reserve {
+        multiaddr: String,
+    },
+    Relayed {
+        peer_id: String,
     },
     Subscribe {
         topic: String,

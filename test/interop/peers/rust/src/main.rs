@@ -10,6 +10,8 @@ use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     gossipsub::{self, IdentTopic},
+    multiaddr::Protocol,
+    relay,
     swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
 };
 use serde_json::{Value, json};
@@ -21,8 +23,22 @@ use node::{Behaviour, BehaviourEvent, new_swarm};
 struct Peer {
     swarm: Swarm<Behaviour>,
     dials: HashMap<ConnectionId, u64>,
+    /// Who is at the other end, and whether a relay is in between.
+    connections: HashMap<ConnectionId, (PeerId, bool)>,
+    reservation: Option<Reservation>,
+    /// Whether a peer has told where it sees this one, without which no hole is punched.
+    is_seen: bool,
+    punches: bool,
     /// Listeners that have not said where they listen.
     silent_listeners: usize,
+}
+
+/// A place at a relay that a command asks for, until the answer.
+struct Reservation {
+    id: u64,
+    relay: Multiaddr,
+    /// What was granted.
+    granted: Option<Value>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -35,6 +51,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut peer = Peer {
         swarm: new_swarm(&settings).await?,
         dials: HashMap::new(),
+        connections: HashMap::new(),
+        reservation: None,
+        is_seen: false,
+        punches: settings.punch,
         silent_listeners: settings.listen.len(),
     };
     let mut commands = control::commands();
@@ -58,6 +78,12 @@ impl Peer {
                 }
                 Err(error) => answer(id, Err(error)),
             },
+            Action::Reserve { multiaddr } => {
+                if let Err(error) = self.reserve(id, multiaddr) {
+                    answer(id, Err(error));
+                }
+            }
+            Action::Relayed { peer_id } => answer(id, Ok(json!(self.relayed(&peer_id)))),
             Action::Subscribe { topic } => {
                 let subscribed = self.gossipsub().subscribe(&IdentTopic::new(topic));
                 answer(
@@ -87,6 +113,58 @@ impl Peer {
             .dial(options)
             .map_err(|error| error.to_string())?;
         Ok(connection)
+    }
+
+    fn reserve(&mut self, id: u64, multiaddr: String) -> Result<(), String> {
+        let relay: Multiaddr = multiaddr.parse().map_err(|error| format!("{error}"))?;
+        self.swarm
+            .listen_on(relay.clone().with(Protocol::P2pCircuit))
+            .map_err(|error| error.to_string())?;
+        self.reservation = Some(Reservation {
+            id,
+            relay,
+            granted: None,
+        });
+        Ok(())
+    }
+
+    fn granted(&mut self, seconds: f64, bytes: u64) {
+        let own = *self.swarm.local_peer_id();
+        let Some(reservation) = &mut self.reservation else {
+            return;
+        };
+        let relay = reservation.relay.clone();
+        let address = relay.with(Protocol::P2pCircuit).with(Protocol::P2p(own));
+        reservation.granted = Some(json!({
+            "multiaddrs": [address.to_string()],
+            "seconds": seconds,
+            "bytes": bytes,
+        }));
+        self.answer_reservation();
+    }
+
+    fn answer_reservation(&mut self) {
+        if self.punches && !self.is_seen {
+            return;
+        }
+        if let Some(Reservation {
+            id,
+            granted: Some(granted),
+            ..
+        }) = &self.reservation
+        {
+            answer(*id, Ok(granted.clone()));
+            self.reservation = None;
+        }
+    }
+
+    /// Of each connection to a peer, whether it goes through a relay.
+    fn relayed(&self, wanted: &str) -> Vec<bool> {
+        let there = self.connections.values();
+        there
+            .filter(|(peer, _)| peer.to_string() == wanted)
+            .map(|(_, is_relayed)| *is_relayed)
+            .collect()
     }
 
     fn subscribers(&mut self, topic: &str) -> Vec<String> {
@@ -127,7 +205,31 @@ impl Peer {
                     self.say_listening();
                 }
             }
-            SwarmEvent::ConnectionEstablished { connection_id, .. } => {
+            SwarmEvent::Behaviour(BehaviourEvent::Relay(
+                relay::client::Event::ReservationReqAccepted { limit, .. },
+            )) => {
+                let duration = limit.as_ref().and_then(|limit| limit.duration());
+                let bytes = limit.as_ref().and_then(|limit| limit.data_in_bytes());
+                self.granted(
+                    duration.map_or(0.0, |time| time.as_secs_f64()),
+                    bytes.unwrap_or(0),
+                );
+            }
+            SwarmEvent::NewExternalAddrCandidate { .. } => {
+                self.is_seen = true;
+                self.answer_reservation();
+            }
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                self.connections.remove(&connection_id);
+            }
+            SwarmEvent::ConnectionEstablished {
+                connection_id,
+                peer_id,
+                endpoint,
+                ..
+            } => {
+                self.connections
+                    .insert(connection_id, (peer_id, endpoint.is_relayed()));
                 if let Some(id) = self.dials.remove(&connection_id) {
                     answer(id, Ok(Value::Null));
                 }

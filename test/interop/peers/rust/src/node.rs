@@ -1,12 +1,12 @@
 use std::{error::Error, fs, io::ErrorKind, time::Duration};
 
 use libp2p::{
-    Swarm, SwarmBuilder,
+    Swarm, SwarmBuilder, dcutr,
     gossipsub::{self, MessageAuthenticity},
     identify,
     identity::Keypair,
-    noise,
-    swarm::NetworkBehaviour,
+    noise, relay,
+    swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, yamux,
 };
 
@@ -19,6 +19,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub struct Behaviour {
     pub gossipsub: gossipsub::Behaviour,
     identify: identify::Behaviour,
+    relay: relay::client::Behaviour,
+    dcutr: Toggle<dcutr::Behaviour>,
 }
 
 /// A node with the library's defaults, listening.
@@ -34,7 +36,11 @@ pub async fn new_swarm(settings: &Settings) -> Result<Swarm<Behaviour>, Box<dyn 
         .with_dns()?
         .with_websocket(noise::Config::new, yamux::Config::default)
         .await?
-        .with_behaviour(|key| {
+        .with_relay_client(noise::Config::new, yamux::Config::default)?
+        .with_behaviour(|key, relay| {
+            let punch = settings
+                .punch
+                .then(|| dcutr::Behaviour::new(key.public().to_peer_id()));
             let author = MessageAuthenticity::Signed(key.clone());
             Ok(Behaviour {
                 gossipsub: gossipsub::Behaviour::new(author, gossipsub::Config::default())?,
@@ -42,6 +48,8 @@ pub async fn new_swarm(settings: &Settings) -> Result<Swarm<Behaviour>, Box<dyn 
                     "/interop/1".into(),
                     key.public(),
                 )),
+                relay,
+                dcutr: punch.into(),
             })
         })?
         .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE))

@@ -6,6 +6,9 @@ use serde::Deserialize;
 pub struct Settings {
     /// Multiaddrs.
     pub listen: Vec<String>,
+    /// Whether to open direct connections through routers (DCUtR) in place of relayed ones.
+    #[serde(default)]
+    pub punch: bool,
     /// Where the private key is, made when there is none. Without a file every start is another peer.
     pub key_file: Option<String>,
 }

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setInterval } from 'node:timers/promises'
+import { chromium } from 'playwright-core'
+import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { createRest, type Rest } from '../test/fixtures/rest.ts'
+import { buildConsole } from './build-console.ts'
+
+/** Draws the picture of the console in the README anew: two gateways, both with clients that publish, in Chromium. */
+
+const picture = join(import.meta.dirname, '../docs/images/console.png')
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+/** How often the clients publish, in milliseconds, and how many times: enough for a line in the chart. */
+const everyMs = 500
+const times = 80
+
+await buildConsole()
+const directory = await mkdtemp(join(tmpdir(), 'peergate-picture-'))
+const own = await startGateway(quietEnvironment(join(directory, 'own')))
+const other = await startGateway({ ...quietEnvironment(join(directory, 'other')), PEERGATE_BOOTSTRAP: own.multiaddrs.join() })
+const browser = await chromium.launch({ executablePath: executablePath ?? '' })
+try {
+  const page = await browser.newPage({ viewport: { width: 1_280, height: 800 }, colorScheme: 'light' })
+  await page.goto(own.url)
+  await publish(createRest(own.url), createRest(other.url))
+  await page.screenshot({ path: picture })
+} finally {
+  await browser.close()
+  await Promise.all([own.end('SIGTERM'), other.end('SIGTERM')])
+  await rm(directory, { recursive: true })
+}
+
+/** Much on one gateway and less on the other, in waves. */
+async function publish(one: Rest, another: Rest): Promise<void> {
+  const messages = (topic: string, count: number) =>
+    Array.from({ length: Math.round(count) }, () => ({ topic, data: { amount: 12.5 }, encoding: 'json' }))
+  for (const topic of ['orders', 'invoices']) await one.call('PUT', `/v1/topics/${topic}`)
+  let round = 0
+  for await (const _ of setInterval(everyMs)) {
+    if (++round > times) return
+    await Promise.all([
+      one.call('POST', '/v1/messages', { messages: messages('orders', 60 + 40 * Math.sin(round / 8)) }),
+      another.call('POST', '/v1/messages', { messages: messages('invoices', 30 + 20 * Math.cos(round / 6)) }),
+    ])
+  }
+}

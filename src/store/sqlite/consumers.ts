@@ -1,0 +1,28 @@
+import type { ConsumerStore } from '../consumer-store.ts'
+import { createConsumerStore } from '../shared/consumers.ts'
+import { type Sql, type SqlRow, type Steps, sql } from '../shared/sql.ts'
+import type { SqliteDatabase } from './database.ts'
+
+/** The writer has one transaction at a time, so no row needs a lock. */
+export function createSqliteConsumers(components: { writer: () => SqliteDatabase }): ConsumerStore {
+  const { writer } = components
+
+  function perform<Result>(steps: Steps<Result>): Result {
+    let step = steps.next()
+    while (step.done !== true) step = steps.next(rowsOf(writer(), step.value))
+    return step.value
+  }
+
+  return createConsumerStore({
+    run: async (steps) => writer().transaction(() => perform(steps)),
+    locked: sql``,
+    free: sql``,
+    items: (json) =>
+      sql`(SELECT value ->> 'id' AS "id", value ->> 'seq' AS "seq", value ->> 'lane' AS "lane" FROM json_each(${json})) AS i`,
+    texts: (json) => sql`SELECT value FROM json_each(${json})`,
+  })
+}
+
+function rowsOf(database: SqliteDatabase, { texts, values }: Sql): SqlRow[] {
+  return Array.from(database.rows(texts.join('?'), ...values), (row) => Object.values(row))
+}

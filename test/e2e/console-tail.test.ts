@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import { browserForTest, executablePath, operatorToken, secureGateway, signIn, troubles } from '../fixtures/console-page.ts'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { createRest } from '../fixtures/rest.ts'
+
+/** Messages of a request, and requests at a time: together more than the page draws in one go. */
+const batch = 500
+const writers = 4
+/** A page that stays alive ends the flood long before. */
+const maxBatches = 200
+
+test('the tail answers clicks under a flood, says how many messages it did not draw, and goes on exactly after a kill of the gateway (needs chromium)', async ({
+  skip,
+}) => {
+  skip(executablePath === undefined, 'there is no chromium')
+  const { environment, gateway } = await secureGateway({ PEERGATE_TOKEN_RATE: '1000000', PEERGATE_ADDRESS_RATE: '1000000' })
+  const operator = createRest(gateway.url, operatorToken)
+  const page = await (await browserForTest()).newPage()
+  const found = troubles(page)
+  await page.goto(`${gateway.url}/#/messages?topic=flood`)
+  await signIn(page, operatorToken, 'Messages')
+  await page.getByRole('button', { name: 'Follow' }).click()
+  await page.getByRole('button', { name: 'Pause' }).waitFor()
+  await operator.publish('flood', 'the first')
+  await page.getByText('1 message received').waitFor()
+
+  let stored = 1
+  let batches = 0
+  let isFlooding = true
+  const messages = Array.from({ length: batch }, (_, index) => ({ topic: 'flood', data: `number ${index}` }))
+  const flood = Array.from({ length: writers }, async () => {
+    while (isFlooding && ++batches <= maxBatches) {
+      const { status } = await operator.call('POST', '/v1/messages', { messages })
+      expect(status).toBe(201)
+      stored += batch
+    }
+  })
+  await page.getByText('came too fast to be shown').waitFor()
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.getByRole('button', { name: 'Resume' }).waitFor()
+  // The page was not merely done with it.
+  expect(batches).toBeLessThan(maxBatches)
+  isFlooding = false
+  await Promise.all(flood)
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await page.getByText(`${stored.toLocaleString('en')} messages received`).waitFor()
+  await expect.poll(() => page.locator('.message').count()).toBe(batch)
+
+  await page.getByRole('button', { name: 'Clear' }).click()
+  await operator.publish('flood', 'before the kill')
+  const texts = () => page.locator('.message > pre').allTextContents()
+  await expect.poll(texts).toEqual(['before the kill'])
+  await gateway.end('SIGKILL')
+  await page.getByText('The gateway does not answer. This page goes on').waitFor()
+  await gatewayForTest(environment)
+  await operator.publish('flood', 'after the kill')
+  await expect.poll(texts).toEqual(['after the kill', 'before the kill'])
+  await page.getByText('The gateway does not answer. This page goes on').waitFor({ state: 'detached' })
+  await page.getByText(`${(stored + 2).toLocaleString('en')} messages received`).waitFor()
+  expect(found).toEqual([])
+})

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { createHandlers } from '../../../../src/engine/custom/link/handlers.ts'
+import type { Link } from '../../../../src/engine/custom/link/link.ts'
+import { dialBackProtocol, relayProtocol, reservationAnswer } from '../../../../src/engine/custom/reach/protocols.ts'
+import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
+import { patienceMs } from '../../../../src/engine/custom/reach/reachability.ts'
+import { createDialGate } from '../../../../src/engine/dial/gate.ts'
+import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createReachCounter } from '../../../../src/engine/reach/reach-counts.ts'
+import { defaultLimits } from '../../../../src/limits.ts'
+import { silentLog } from '../../../fixtures/log.ts'
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] }))
+afterEach(() => void vi.useRealTimers())
+
+/** A node whose peers relay, and answer dial-backs when the test says so. Notes which peers it has asked to relay, and when. */
+function node() {
+  const all: Link[] = []
+  const reserved: Array<[peerId: string, ms: number]> = []
+  const begun = performance.now()
+  const policy = createDialPolicy({ dialPrivate: true, dialOwnHost: false })
+  const reach = createReach(
+    { relay: false, portMapping: false, webRtc: undefined, secret: new Uint8Array(), limits: defaultLimits },
+    {
+      links: { get: (peerId: string) => all.find((link) => link.peerId === peerId), all } as never,
+      handlers: createHandlers({ limits: defaultLimits }, { reached: createLimitsReached(), isConfigured: () => false }),
+      meeting: {
+        probe: () => Promise.reject(new Error('nobody is probed')),
+        meetOver: () => Promise.reject(new Error('nobody is met')),
+        meet: () => Promise.reject(new Error('nobody is met')),
+      },
+      dialGate: createDialGate({ policy }),
+      listened: () => ['/ip4/192.168.1.2/tcp/7071/ws'],
+      told: policy.told,
+      dial: () => Promise.reject(new Error('nobody is dialled')),
+      onCircuit: () => undefined,
+      adopt: async () => undefined,
+      onChange: () => undefined,
+      reached: createLimitsReached(),
+      counter: createReachCounter(),
+      logger: silentLog,
+    },
+  )
+  reach.start()
+  onTestFinished(() => reach.stop())
+  return {
+    reserved,
+    /** Returns what has the peer refuse its dial-back. */
+    link(peerId: string): () => void {
+      const answer = Promise.withResolvers<Uint8Array>()
+      const request = (protocol: string) => {
+        if (protocol === dialBackProtocol) return answer.promise
+        reserved.push([peerId, performance.now() - begun])
+        return Promise.resolve(reservationAnswer.encode({ maxBytes: 0, maxMs: 0 }))
+      }
+      const hello = { protocols: [dialBackProtocol, relayProtocol], multiaddrs: [], observed: '' }
+      const next: unknown = { peerId, direction: 'outbound', isRelayed: false, hello, request }
+      all.push(next as Link)
+      reach.linked(next as Link)
+      return () => answer.reject(new Error('too many dial-backs'))
+    },
+  }
+}
+
+test('a node takes relays as soon as a dial-back has taken patienceMs, without waiting for its next step', async () => {
+  const { link, reserved } = node()
+  link('a')
+  await vi.advanceTimersByTimeAsync(patienceMs - 1)
+  expect(reserved).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(reserved).toEqual([['a', patienceMs]])
+})
+
+test('a node whose first peer refused takes relays patienceMs after it has asked the second', async () => {
+  const { link, reserved } = node()
+  const refuse = link('a')
+  await vi.advanceTimersByTimeAsync(300)
+  link('b')
+  refuse()
+  await vi.advanceTimersByTimeAsync(patienceMs - 1)
+  expect(reserved).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(reserved).toEqual([
+    ['a', 300 + patienceMs],
+    ['b', 300 + patienceMs],
+  ])
+})

@@ -1,0 +1,235 @@
+import { createSocket, Socket } from 'node:dgram'
+import { once } from 'node:events'
+import type { Connection, Libp2p } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { DialGate } from '../../../../src/engine/dial/gate.ts'
+import { createSignsOfLife } from '../../../../src/engine/libp2p/signs-of-life.ts'
+import type { PortOptions } from '../../../../src/engine/libp2p/transport/port-options.ts'
+import { createQuicOwnPort } from '../../../../src/engine/libp2p/transport/quic-own-port.ts'
+import { quicTransport } from '../../../../src/engine/libp2p/transport/quic-transport.ts'
+import { openUdpPort } from '../../../../src/engine/libp2p/transport/udp-port.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { defaultLimits } from '../../../../src/limits.ts'
+
+const openGate: DialGate = {
+  dial: async (address, _signal, connect) => await connect({ address, ip: address.getComponents()[0]?.value ?? '' }),
+  dialThrough: async (_address, _ends, open) => await open(),
+}
+
+interface Place {
+  node: Libp2p
+  port: ReturnType<typeof createQuicOwnPort>
+  fromOwnPort: Connection[]
+  dial(address: Multiaddr, options?: PortOptions & { signal?: AbortSignal }): Promise<Connection>
+}
+
+/** A node that listens, and dials as one behind a router, also on loopback. */
+async function started(host = '/ip4/0.0.0.0', { maxFlows = 10, now = () => performance.now() } = {}): Promise<Place> {
+  const port = createQuicOwnPort({ maxFlows }, { isDialled: () => true, now })
+  const fromOwnPort: Connection[] = []
+  const node = await createLibp2p({
+    addresses: { listen: [`${host}/udp/0/quic-v1`] },
+    transports: [
+      quicTransport(
+        { limits: defaultLimits },
+        {
+          gate: openGate,
+          reached: createLimitsReached(),
+          signsOfLife: createSignsOfLife(),
+          ownPort: port,
+          needsHoles: () => true,
+          onFromOwnPort: (connection) => fromOwnPort.push(connection),
+        },
+      ),
+    ],
+    connectionMonitor: { enabled: false },
+  })
+  onTestFinished(() => node.stop())
+  const { transportManager } = Reflect.get(node, 'components')
+  return {
+    node,
+    port,
+    fromOwnPort,
+    dial: async (address, options = {}) => await transportManager.dial(address, { signal: AbortSignal.timeout(20_000), ...options }),
+  }
+}
+
+function listensAt({ node }: Place): Multiaddr {
+  const address = node.getMultiaddrs()[0]
+  if (address === undefined) throw new Error('the node does not listen')
+  return address
+}
+
+const withoutId = (address: Multiaddr) => address.toString().replace(/\/p2p\/.*/, '')
+
+/** How one node sees another, whose connections have come to it. */
+async function seen(by: Place, of: Place): Promise<string[]> {
+  await expect.poll(() => by.node.getConnections(of.node.peerId)).not.toEqual([])
+  return by.node.getConnections(of.node.peerId).map(({ remoteAddr }) => withoutId(remoteAddr))
+}
+
+async function opened(place: Place, peer: Place): Promise<Connection> {
+  const { promise, resolve } = Promise.withResolvers<Connection>()
+  place.node.addEventListener('connection:open', ({ detail }) => {
+    if (detail.remotePeer.equals(peer.node.peerId)) resolve(detail)
+  })
+  return await promise
+}
+
+test.each(['/ip4/0.0.0.0', '/ip6/::'])(
+  'on %s two nodes connect at the ports by which a third one sees them, while one sends packets and the other dials',
+  async (host) => {
+    const [observer, client, server] = [await started(host), await started(host), await started(host)]
+    await client.dial(listensAt(observer))
+    await server.dial(listensAt(observer))
+    const [clientAt = '', serverAt = ''] = [...(await seen(observer, client)), ...(await seen(observer, server))]
+    const let_in = server.dial(multiaddr(clientAt), { initiator: false, opened: opened(server, client) })
+    const dialled = await client.dial(multiaddr(`${serverAt}/p2p/${server.node.peerId}`), { initiator: true })
+    const taken = await let_in
+    expect([dialled, taken].map(({ direction, remoteAddr }) => [direction, withoutId(remoteAddr)])).toEqual([
+      ['outbound', serverAt],
+      ['inbound', clientAt],
+    ])
+    expect(client.fromOwnPort).toContain(dialled)
+    await server.node.handle('/echo', async (stream) => {
+      for await (const part of stream) if (!stream.send(part)) await stream.onDrain()
+      await stream.close()
+    })
+    const stream = await dialled.newStream('/echo')
+    const sent = Buffer.alloc(500_000, 'a message')
+    void (async () => {
+      for (let at = 0; at < sent.length; at += 50_000) if (!stream.send(sent.subarray(at, at + 50_000))) await stream.onDrain()
+      await stream.close()
+    })()
+    const heard: Uint8Array[] = []
+    for await (const part of stream) heard.push(part.subarray())
+    expect(Buffer.concat(heard).equals(sent)).toBe(true)
+  },
+)
+
+test('two connections leave from the port for others to tell where they see it, and the rest from others', async () => {
+  const [client, ...others] = [await started(), await started(), await started(), await started()]
+  for (const other of others) await client.dial(listensAt(other))
+  expect(client.fromOwnPort).toHaveLength(2)
+  const ports = new Set((await Promise.all(others.map((other) => seen(other, client)))).flat())
+  expect(ports.size).toBe(2)
+  await client.fromOwnPort[0]?.close()
+  await vi.waitFor(
+    async () => {
+      await client.dial(listensAt(others[0] ?? client))
+      expect(client.fromOwnPort).toHaveLength(3)
+    },
+    { timeout: 10_000, interval: 500 },
+  )
+})
+
+test('after a dial from the port has failed, others leave elsewhere for a minute', async () => {
+  let time = 0
+  const [client, other] = [await started(undefined, { now: () => time }), await started()]
+  const stranger = withoutId(listensAt(other))
+  await expect(client.dial(multiaddr(`${stranger}/p2p/${client.node.peerId}`))).rejects.toThrow('connected to')
+  time = 59_999
+  await client.dial(listensAt(other))
+  expect(client.fromOwnPort).toEqual([])
+  time = 60_000
+  await client.dial(listensAt(other))
+  expect(client.fromOwnPort).toHaveLength(1)
+})
+
+test('a punch for which the port has no way left fails, rather than leave from a port that the peer does not expect', async () => {
+  const [client, other] = [await started(undefined, { maxFlows: 0 }), await started()]
+  await expect(client.dial(listensAt(other), { initiator: true })).rejects.toThrow('no packets can be sent')
+})
+
+test('a node that stops tells the peers to which connections leave from the port', async () => {
+  const [client, other] = [await started(), await started()]
+  await client.dial(listensAt(other))
+  await seen(other, client)
+  await client.node.stop()
+  // Without being told, it takes 15 seconds of silence.
+  await expect.poll(() => other.node.getConnections(client.node.peerId), { timeout: 10_000 }).toEqual([])
+})
+
+test('a dial-back leaves from a port that the peer has not sent to', async () => {
+  const [client, other] = [await started(), await started()]
+  await client.dial(listensAt(other), { fromAnyPort: true })
+  expect(client.fromOwnPort).toEqual([])
+})
+
+/** A socket of another host, and the packets that come to it. */
+async function outsider(ip = '127.0.0.1'): Promise<{ socket: Socket; at: { ip: string; port: number }; heard: Buffer[] }> {
+  const socket = createSocket('udp4')
+  const heard: Buffer[] = []
+  socket.on('message', (packet) => heard.push(packet))
+  const listening = once(socket, 'listening')
+  socket.bind(0, ip)
+  await listening
+  onTestFinished(() => void socket.close())
+  return { socket, at: { ip, port: socket.address().port }, heard }
+}
+
+test.each([true, false])('a dial that is given up ends before its handshake (from any port: %s)', async (fromAnyPort) => {
+  const [client, { socket, at }] = [await started(), await outsider()]
+  const ended = new AbortController()
+  socket.once('message', () => ended.abort(new Error('given up')))
+  const dialled = client.dial(multiaddr(`/ip4/${at.ip}/udp/${at.port}/quic-v1`), { fromAnyPort, signal: ended.signal })
+  await expect(dialled).rejects.toThrow('given up')
+})
+
+test('one that is let in, and does not come, is sent few and small packets', async () => {
+  const place = await started()
+  const { at, heard } = await outsider()
+  const ended = new AbortController()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
+  await vi.waitFor(async () => {
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(heard).toHaveLength(50)
+  })
+  expect(new Set(heard.map(({ length }) => length))).toEqual(new Set([16]))
+  ended.abort(new Error('given up'))
+  await expect(waiting).rejects.toThrow('given up')
+})
+
+test('a port that cannot be bound leaves no socket open', async () => {
+  const close = vi.spyOn(Socket.prototype, 'close')
+  onTestFinished(() => close.mockRestore())
+  await expect(openUdpPort({ ip: '192.0.2.1', innerIp: '127.0.0.1', maxFlows: 1 })).rejects.toThrow('EADDRNOTAVAIL')
+  expect(close).toHaveBeenCalledOnce()
+})
+
+test('the library sends from the inner address, and others do not take its place', async () => {
+  const port = await openUdpPort({ ip: '127.0.0.1', innerIp: '127.0.0.1', maxFlows: 1 })
+  onTestFinished(() => port.close())
+  const [peer, library, stranger] = [await outsider(), await outsider(), await outsider('127.0.0.2')]
+  const flow = await port.open(peer.at)
+  if (flow === undefined) throw new Error('there is a flow')
+  stranger.socket.send('a stranger', flow.inner.port, '127.0.0.1')
+  library.socket.send('the library', flow.inner.port, '127.0.0.1')
+  await expect.poll(() => `${peer.heard}`).toBe('the library')
+})
+
+test('a port has one flow to an address, a bounded number in all, and drops what comes from elsewhere', async () => {
+  const port = await openUdpPort({ ip: '127.0.0.1', innerIp: '127.0.0.1', maxFlows: 2 })
+  onTestFinished(() => port.close())
+  const [library, peer, stranger] = [await outsider(), await outsider(), await outsider()]
+  const flow = await port.open(peer.at, library.at)
+  if (flow === undefined) throw new Error('there is a flow')
+  expect(await port.open(peer.at)).toBeUndefined()
+  expect(await port.open({ ip: '127.0.0.1', port: 1 })).toBeDefined()
+  expect(await port.open({ ip: '127.0.0.1', port: 2 })).toBeUndefined()
+
+  flow.send(Buffer.from('out'))
+  const { port: outer } = await new Promise<{ port: number }>((resolve) => peer.socket.once('message', (_, from) => resolve(from)))
+  stranger.socket.send('a stranger', outer, '127.0.0.1')
+  stranger.socket.send('a stranger', flow.inner.port, '127.0.0.1')
+  peer.socket.send('in', outer, '127.0.0.1')
+  library.socket.send('answer', flow.inner.port, '127.0.0.1')
+  await expect.poll(() => [library, peer].map(({ heard }) => `${heard}`)).toEqual(['in', 'out,answer'])
+
+  flow.close()
+  expect(await port.open(peer.at)).toBeDefined()
+})

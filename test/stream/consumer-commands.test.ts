@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest'
+import type { Worker } from '../../src/consumers/workers.ts'
+import { Forbidden, InvalidRequest, SubscriptionLimit } from '../../src/errors.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import type { TokenAction } from '../../src/model/action.ts'
+import { consumerDefaults } from '../../src/model/consumer.ts'
+import type { Grant } from '../../src/model/grant.ts'
+import { topicFilter } from '../../src/model/topic.ts'
+import type { ConsumerRecord } from '../../src/store/consumer-store.ts'
+import type { Client } from '../../src/stream/client.ts'
+import { createConsumerCommands } from '../../src/stream/consumer-commands.ts'
+import { createInterests } from '../../src/stream/interest.ts'
+import type { ServerFrame } from '../../src/stream/server-frames.ts'
+import type { Subscription } from '../../src/stream/subscription.ts'
+import { storedMessage } from '../fixtures/messages.ts'
+
+const consumer: ConsumerRecord = {
+  ...{ name: 'c', client: 'tok_1', createdAt: 1, position: 7, prunedSince: 0, gaps: 0, lastGap: null },
+  settings: { topics: ['orders', 'orders.>'], direct: false, order: 'none', ...consumerDefaults },
+}
+
+/** Commands of a gateway with one consumer, whose workers and joined topics are seen. */
+function setUp(limits: Partial<typeof defaultLimits> = {}) {
+  const joined: string[] = []
+  const workers = new Set<Worker>()
+  const woken: Worker[] = []
+  const topics = {
+    async use(topic: string) {
+      joined.push(topic)
+      return { [Symbol.dispose]: () => void joined.splice(joined.indexOf(topic), 1) }
+    },
+  }
+  const commands = createConsumerCommands({
+    consumers: {
+      get: async () => consumer,
+      work(_consumer, worker) {
+        workers.add(worker)
+        return { wake: () => void woken.push(worker), end: () => void workers.delete(worker) }
+      },
+      settle: async () => new Set(['m1']),
+    },
+    hub: { tip: 40, epoch: 'e' },
+    interests: createInterests({ limits: { ...defaultLimits, ...limits } }, { topics }),
+  })
+  return { commands, joined, workers, woken }
+}
+
+function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', 'orders.>'], signal = new AbortController().signal) {
+  const sent: ServerFrame[] = []
+  const grant: Grant = { id: 'tok_1', actions: new Set(actions), topics: topicFilter(allowed) }
+  const outlet = {
+    ...{ writable: true, isBlocked: false },
+    send: (frame: ServerFrame) => void sent.push(frame),
+    sendEntry: () => undefined,
+    together: (send: () => void) => send(),
+  }
+  const subscriptions = new Map<string | undefined, Subscription>()
+  const client: Partial<Client> = { ...{ outlet, subscriptions, grant, signal, address: '192.0.2.1' }, onReady: () => undefined }
+  return { client: client as Client, sent, subscriptions }
+}
+
+const subscribe = { type: 'subscribe', consumer: 'c' } as const
+const ack = { type: 'ack', consumer: 'c', ids: ['m1', 'm2'] } as const
+
+test('a client works and acknowledges when its token allows to, on topics that it allows', async () => {
+  const { commands, joined, workers } = setUp()
+  for (const { client } of [clientWith(['read', 'publish']), clientWith(['consume'], ['orders'])]) {
+    await expect(commands.work(subscribe, client)).rejects.toThrow(Forbidden)
+    await expect(commands.ack({ ...ack, ids: [...ack.ids] }, client)).rejects.toThrow(Forbidden)
+  }
+  expect([joined, workers.size]).toEqual([[], 0])
+  const { client, sent } = clientWith()
+  await commands.work({ ...subscribe, id: 1 }, client)
+  expect(sent).toEqual([{ type: 'subscribed', id: 1, consumer: 'c', cursor: 'e.7' }])
+  expect([joined, workers.size]).toEqual([['orders'], 1])
+})
+
+test('an acknowledgement that asks for an answer is told what was settled', async () => {
+  const { commands } = setUp()
+  const { client, sent } = clientWith()
+  await commands.ack({ ...ack, ids: [...ack.ids] }, client)
+  await commands.ack({ ...ack, ids: [...ack.ids], id: 2 }, client)
+  expect(sent).toEqual([{ type: 'acked', id: 2, consumer: 'c', settled: ['m1'] }])
+})
+
+test('a subscription to a consumer has nothing that is the consumer’s', async () => {
+  const { commands, joined } = setUp()
+  const { client } = clientWith()
+  for (const fields of [{ topics: ['orders'] }, { direct: false }, { own: true }, { after: 'latest' }])
+    await expect(commands.work({ ...subscribe, ...fields }, client)).rejects.toThrow(InvalidRequest)
+  expect(joined).toEqual([])
+})
+
+test('its topics count, and are left when it is refused, ends, or its client has gone meanwhile', async () => {
+  const { commands, joined, workers } = setUp({ maxSubscribedTopics: 2 })
+  await expect(commands.work(subscribe, clientWith().client)).rejects.toThrow(SubscriptionLimit)
+  expect(joined).toEqual([])
+  const other = setUp()
+  await other.commands.work(subscribe, clientWith(['consume'], ['>'], AbortSignal.abort()).client)
+  expect([other.joined, other.workers.size, workers.size]).toEqual([[], 0, 0])
+})
+
+test('a subscription whose topics have no room keeps none of them', async () => {
+  const joined: string[] = []
+  const topics = {
+    async use(topic: string) {
+      if (topic === 'full') throw new Error('no room')
+      joined.push(topic)
+      return { [Symbol.dispose]: () => void joined.splice(joined.indexOf(topic), 1) }
+    },
+  }
+  const interests = createInterests({ limits: { ...defaultLimits, maxSubscribedTopics: 4 } }, { topics })
+  await expect(interests.open('tok_1', topicFilter(['orders', 'full']))).rejects.toThrow('no room')
+  expect(joined).toEqual([])
+  using _open = await interests.open('tok_1', topicFilter(['orders', 'bills']))
+  expect(joined).toEqual(['orders', 'bills'])
+})
+
+test('a subscription of the same name takes the place of the one before, whose end leaves it there', async () => {
+  const { commands, joined, workers } = setUp()
+  const { client, subscriptions } = clientWith()
+  await commands.work({ ...subscribe, subscription: 'w' }, client)
+  const [first] = workers
+  await commands.work({ ...subscribe, subscription: 'w' }, client)
+  expect([workers.size, first !== undefined && workers.has(first), joined]).toEqual([1, false, ['orders']])
+  first?.ended(new Error('the consumer is gone'))
+  expect(subscriptions.size).toBe(1)
+  const [second] = workers
+  second?.ended(new Error('the consumer is gone'))
+  expect(subscriptions.size).toBe(0)
+})
+
+test('one subscription of a connection has messages to send at a time; the others are woken when it has sent them', async () => {
+  const { commands, workers, woken } = setUp()
+  const { client, subscriptions } = clientWith()
+  for (const subscription of ['one', 'two']) await commands.work({ ...subscribe, subscription }, client)
+  const [one, two] = workers
+  expect([one?.room, two?.room]).toEqual([100, 100])
+  one?.take([{ message: storedMessage(1), epoch: 'e', attempt: 1, claim: 'x' }])
+  expect(two?.room).toBe(0)
+  subscriptions.get('one')?.advance()
+  expect([two?.room, two !== undefined && woken.includes(two)]).toEqual([100, true])
+})

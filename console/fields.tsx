@@ -20,25 +20,39 @@ export function NumberFields<Name extends string>(props: {
   const { settings, values, change } = props
   return (
     <>
-      {settings.map(({ name, label, unit = 1, min = 0 }) => (
-        <Field key={name} label={label}>
-          <input
-            type="number"
-            required
-            min={min / unit}
-            step="any"
-            value={values[name] / unit}
-            onChange={({ currentTarget }) => setNumber(currentTarget.valueAsNumber * unit, name)}
-          />
-        </Field>
+      {settings.map((setting) => (
+        <NumberField
+          key={setting.name}
+          setting={setting}
+          initial={values[setting.name]}
+          change={(value) => change({ ...values, [setting.name]: value })}
+        />
       ))}
     </>
   )
+}
 
-  function setNumber(value: number, name: Name) {
-    // The browser says what is missing.
-    if (!Number.isNaN(value)) change({ ...values, [name]: Math.round(value) })
-  }
+/** Keeps what is being typed as text, as a list that is read again meanwhile renders the field anew. */
+function NumberField(props: { setting: NumberSetting<string>; initial: number; change: (value: number) => void }) {
+  const { setting, initial, change } = props
+  const { label, unit = 1, min = 0 } = setting
+  const [text, setText] = useState(String(initial / unit))
+  return (
+    <Field label={label}>
+      <input
+        type="number"
+        required
+        min={min / unit}
+        step="any"
+        value={text}
+        onInput={({ currentTarget: { value, valueAsNumber } }) => {
+          setText(value)
+          // The browser says what is missing.
+          if (!Number.isNaN(valueAsNumber)) change(Math.round(valueAsNumber * unit))
+        }}
+      />
+    </Field>
+  )
 }
 
 /** Topics and patterns, as text, and direct messages. */

@@ -49,8 +49,8 @@ export function Consumers() {
         title="Consumers"
         aside={
           <Field label="Only with">
-            {/* With each letter the gateway would count again. */}
-            <input type="search" value={wanted} onChange={({ currentTarget }) => setWanted(currentTarget.value)} />
+            {/* With each letter the gateway would count again. What is being typed stays, as no value is given. */}
+            <input type="search" onChange={({ currentTarget }) => setWanted(currentTarget.value)} />
           </Field>
         }
       >

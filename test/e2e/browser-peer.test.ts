@@ -78,12 +78,21 @@ test('a page with js-libp2p publishes to a hidden gateway and receives from it, 
   for (const number of numbers) expect(await publishHere(`to the page ${number}`)).toBe(true)
   await expect.poll(() => page.evaluate(() => peer.received), patience).toEqual(numbers.map((number) => `to the page ${number}`))
   await expect.poll(() => page.evaluate(() => peer.subscribers('orders')), patience).toBeGreaterThan(0)
-  for (const number of numbers) await page.evaluate((text) => peer.publish('orders', text), `from the page ${number}`)
-  const history = async () => {
-    const { items } = await get<{ items: Array<{ data: string }> }>(hidden, '/v1/topics/orders/messages?after=earliest')
-    return items.map(({ data }) => data).filter((data) => data.startsWith('from'))
+  async function publishThere(name: string): Promise<string[]> {
+    const texts = numbers.map((number) => `from the page ${name} ${number}`)
+    for (const text of texts) await page.evaluate((each) => peer.publish('orders', each), text)
+    return texts
   }
-  await expect.poll(history, patience).toEqual(numbers.map((number) => `from the page ${number}`))
+  async function arrived(name: string): Promise<string[]> {
+    const { items } = await get<{ items: Array<{ data: string }> }>(hidden, '/v1/topics/orders/messages?after=earliest&limit=200')
+    return items.map(({ data }) => data).filter((data) => data.startsWith(`from the page ${name}`))
+  }
+  // The page opens its stream anew some seconds after the relayed connection: what it announces then comes late, but comes.
+  const meanwhile = await publishThere('meanwhile')
+  await expect.poll(async () => (await arrived('meanwhile')).toSorted(), patience).toEqual(meanwhile.toSorted())
+  await expect.poll(() => page.evaluate(() => peer.gossipsOver('/webrtc/')), patience).toBe(true)
+  const later = await publishThere('later')
+  await expect.poll(() => arrived('later'), patience).toEqual(later)
   expect(await page.evaluate(() => peer.links())).toMatchObject([
     { direct: true },
     { direct: true, remoteAddr: expect.stringContaining('/webrtc/') },

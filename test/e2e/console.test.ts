@@ -270,6 +270,8 @@ async function manageConsumers(page: Page, operator: Rest): Promise<void> {
   await page.getByText('No message is parked.').waitFor()
   const opened = page.getByRole('region', { name: 'Consumer billing' })
   await opened.getByLabel('Unacked, at most').fill('7')
+  // The list is read again, which leaves what was typed.
+  await page.waitForResponse((answer) => answer.url().endsWith('/v1/consumers/billing'))
   await opened.getByRole('button', { name: 'Save' }).click()
   await expect.poll(() => operator.get('/v1/consumers/billing')).toMatchObject({ maxUnacked: 7, parked: 0, maxDeliveries: 1 })
   await opened.getByRole('button', { name: 'Delete billing' }).click()

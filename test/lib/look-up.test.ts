@@ -83,6 +83,8 @@ test('a lookup ends with its signal', async () => {
   await expect.poll(() => asked).toEqual(['a.example'])
   aborting.abort(new Error('enough'))
   await expect(looking).rejects.toThrow('enough')
+  // The second try would have come before the end of the lookup by itself.
+  expect(asked).toEqual(['a.example'])
 })
 
 test('a signal that fires before DNS is asked ends the lookup', async () => {
@@ -103,6 +105,8 @@ test('a name of the hosts file is not asked for', async () => {
   expect(await lookUp('inside', 6, signal)).toEqual(['::7'])
   expect(asked).toEqual([])
   expect(await lookUp('other.name', 6, signal)).toEqual(['10.9.9.9'])
+  // A word of a comment.
+  expect(await lookUp('here', 4, signal)).toEqual(['10.9.9.9'])
 })
 
 test('what DNS does not have is looked up by the system, one at a time, also when nobody waits any more', async () => {

@@ -355,4 +355,35 @@ export const customEngine = [
       ],
     ],
   ),
+  ...breaks(
+    'src/engine/custom/refusals.ts',
+    ['test/engine/custom/refusals.test.ts', 'test/engine/custom/network.test.ts', 'test/engine/custom/custom-engine.test.ts'],
+    [
+      ['blocked peers are linked', 'if (isBlocked(other)) {', 'if (isBlocked(`${other} `)) {'],
+      ['a full gateway takes more links', 'links.size < maxConnections', 'links.size < 10 * maxConnections'],
+      [
+        'a full gateway refuses configured peers',
+        ' || isConfigured(other) || other === peerId) return undefined',
+        ' || other === peerId) return undefined',
+      ],
+      [
+        'a full gateway refuses another link of a linked peer',
+        ' || links.get(other) !== undefined || isConfigured(other) || other',
+        ' || isConfigured(other) || other',
+      ],
+      ['one address takes all links', "{ max: maxConnections }) !== 'share'", "{ max: 100 * maxConnections }) !== 'share'"],
+      ['links that this gateway made count against an address', "direction !== 'inbound' || seenAt", 'seenAt'],
+      [
+        'two nodes with one key replace each other in turn',
+        'if (!isBack(link)) return undefined',
+        'if (isBack(link) || !isBack(link)) return undefined',
+      ],
+      ['an instance that comes again is a conflict', 'there.hello.instance !== hello.instance && instances', 'instances'],
+      ['a new instance is a conflict', ' && instances.wasReplaced(other, hello.instance)', ''],
+      ['a full gateway names no others', 'peers: others(other) }', 'peers: [] }'],
+      ['relayed peers are named as others', ' && !link.isRelayed', ''],
+      ['a peer that is sent away is told of itself', 'link.peerId !== except && ', ''],
+      ['any number of addresses is told', '.slice(0, frameBounds.multiaddrs)', ''],
+    ],
+  ),
 ]

@@ -123,4 +123,47 @@ export const http = [
       ['a page of all messages needs no topic', "kind === 'direct' ? exactly(directTopic) : everything", 'exactly([])'],
     ],
   ),
+  ...breaks(
+    'src/http/request-bytes.ts',
+    ['test/http/bodies.test.ts', 'test/http/server.test.ts', 'test/http/publish.test.ts'],
+    [
+      ['bodies take no room', 'holdUntilAnswered(reply).use(requestBytes.take(clientOf(request), length))', ''],
+      [
+        'a body beyond the limit takes room',
+        'if (length === undefined || length > request.routeOptions.bodyLimit) return',
+        'if (length === undefined) return',
+      ],
+      ['a chunked body takes no room', 'held.use(requestBytes.take(client, wanted - room))', ''],
+      ['a chunked body takes room for each chunk anew', 'room = wanted\n', ''],
+      ['chunks are not charged', 'rates.take(client, costOfBytes(unpaid))', ''],
+      ['bytes that were charged are charged again', '(isCounted ? 0 : chunk.length)', 'chunk.length'],
+      ['the overhead of chunks is not charged', 'pay(pieceBytes + ', 'pay('],
+      ['the last bytes are not charged', 'pay(0, 0)\n', ''],
+      ['a chunked body has no limit', 'chunk.length > gathered.missing', 'chunk.length > gathered.missing + 10 * limit'],
+      ['the rest of a refused body is read without end', 'if (left < 0) request.raw.socket.destroy()', ''],
+      ['many chunks of a refused body are read', 'left -= chunk.length + pieceBytes', 'left -= chunk.length'],
+      ['a body is held after its answer', "reply.raw.once('close', () => held.dispose())", ''],
+    ],
+  ),
+  ...breaks(
+    'src/http/routes/sessions.ts',
+    ['test/access/sessions.test.ts', 'test/access/tokens.test.ts'],
+    [
+      [
+        'a request with the cookie of a session alone opens another one',
+        'request.grant.session !== undefined && token === undefined',
+        'token === null',
+      ],
+      ['the session before goes on', 'if (before !== undefined) await sessions.close(before)', ''],
+      ['a cookie lasts too long', '(opened.expiresAt - now()) / 1_000', 'opened.expiresAt / 1_000'],
+      ['a session that was closed is still accepted', 'if (session !== undefined) await sessions.close(session)', ''],
+      [
+        'the cookie of a closed session is kept',
+        'sessionCookie(request, undefined)',
+        "sessionCookie(request, { secret: 'x', maxAgeSeconds: 9 })",
+      ],
+      ['a client does not learn whether it has a session', 'session: grant.session !== undefined', 'session: false'],
+      ['a client does not learn when its rights end', 'grant.expiresAt === undefined ? null', 'grant.expiresAt !== null ? null'],
+    ],
+  ),
 ]

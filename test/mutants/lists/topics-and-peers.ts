@@ -40,4 +40,16 @@ export const topicsAndPeers = [
       ['a topic with a retention of its own is left', 'await join(topic, { client, explicit: true })\n      await store', 'await store'],
     ],
   ),
+  ...breaks(
+    'src/peers/blocks.ts',
+    ['test/peers/blocks.test.ts'],
+    [
+      ['peers that are blocked in the store are not at the engine', 'if (!blocked.has(peerId)) await set(peerId, true)', ''],
+      ['peers that another gateway unblocked stay blocked', 'if (!stored.has(peerId)) await set(peerId, false)', 'void peerId'],
+      ['a block is not noted', 'blocked.add(peerId)', ''],
+      ['the end of a block is not noted', 'blocked.delete(peerId)', ''],
+      ['a block is only noted', 'await engine.block(peerId)', ''],
+      ['the end of a block is only noted', 'await engine.unblock(peerId)', ''],
+    ],
+  ),
 ]

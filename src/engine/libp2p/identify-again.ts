@@ -4,9 +4,10 @@ import { createDeadline } from '../../lib/deadline.ts'
 import { openFor } from './transport/open-for.ts'
 
 /**
- * Repeats identify for peers that have not answered it. libp2p asks once, when a connection opens; if the answer is
- * late on a busy machine, the peer's protocols stay unknown for good
- * (https://github.com/libp2p/specs/blob/master/identify/README.md).
+ * Repeats identify on connections where the peer has not answered it. libp2p asks once, when a connection opens; if the
+ * answer is late on a busy machine, the peer's protocols stay unknown for good
+ * (https://github.com/libp2p/specs/blob/master/identify/README.md). On a further connection to a known peer, no upgrade
+ * of a relayed one begins, and no direct one takes its place.
  */
 export interface IdentifyAgain {
   start(): void
@@ -20,7 +21,7 @@ const maxAttempts = 5
 
 export function createIdentifyAgain(components: {
   connections(): Connection[]
-  isIdentified(peerId: string): boolean
+  isIdentified(connection: Connection): boolean
   identify(connection: Connection, signal: AbortSignal): Promise<unknown>
   logger: Logger
 }): IdentifyAgain {
@@ -38,7 +39,7 @@ export function createIdentifyAgain(components: {
       (connection) =>
         connection.status === 'open' &&
         openFor(connection) > lookMs &&
-        !isIdentified(connection.remotePeer.toString()) &&
+        !isIdentified(connection) &&
         (attempts.get(connection) ?? 0) < maxAttempts,
     )
     for (const connection of late) {

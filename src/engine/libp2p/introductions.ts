@@ -9,6 +9,7 @@ import { openFor } from './transport/open-for.ts'
 export interface Introductions {
   /** The peer of the connection has identified itself. */
   made(connection: Connection): void
+  has(connection: Connection): boolean
   /** Resolves when the peer has identified itself, the connection closes, the signal fires, or the peer is late. */
   wait(connection: Connection, signal: AbortSignal): Promise<void>
 }
@@ -25,6 +26,7 @@ export function createIntroductions(): Introductions {
       introduced.add(connection)
       for (const end of waiting.get(connection) ?? []) end()
     },
+    has: (connection) => introduced.has(connection),
     async wait(connection, signal) {
       const left = introductionMs - openFor(connection)
       if (introduced.has(connection) || connection.status !== 'open' || signal.aborted || left <= 0) return

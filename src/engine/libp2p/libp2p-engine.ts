@@ -119,7 +119,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const { relay } = reachable
   const identifyAgain = createIdentifyAgain({
     connections: () => running?.node.getConnections() ?? [],
-    isIdentified: (other) => (peerOf(other)?.protocols.length ?? 0) > 0,
+    isIdentified: introductions.has,
     identify: async (connection, signal) => await running?.node.services.identify.identify(connection, { signal }),
     logger,
   })

@@ -38,6 +38,23 @@ test('who never answers is asked five times, and who has answered not at all', a
   expect([state.asked, known.state.asked]).toEqual([5, 0])
 })
 
+test('a peer that has answered on another connection is asked on one where it has not', async () => {
+  const [known, further] = [1, 2].map(
+    () => ({ remotePeer: 'peer', status: 'open', timeline: { open: Date.now() } }) as unknown as Connection,
+  )
+  const asked: unknown[] = []
+  const again = createIdentifyAgain({
+    connections: () => [known, further].flatMap((each) => each ?? []),
+    isIdentified: (connection) => connection === known || asked.includes(connection),
+    identify: async (connection) => asked.push(connection),
+    logger: silentLog,
+  })
+  again.start()
+  await vi.advanceTimersByTimeAsync(60_000)
+  again.stop()
+  expect(asked).toEqual([further])
+})
+
 test('nobody is asked after a stop', async () => {
   const { state, again } = watched()
   again.stop()

@@ -13,8 +13,11 @@ export interface Attempts {
   begin(connection: Connection, attempt: () => void): void
 }
 
-/** The first pause is longer than the three attempts of libp2p, which take 5 s each. */
-const pauses: BackOffRange = { firstMs: 60_000, lastMs: 3_600_000 }
+/**
+ * Half of the first pause is certain, and longer than the three attempts of libp2p, which take 5 s each. Both ends of a
+ * busy machine can miss each other in all three, so the first pauses are little longer than that.
+ */
+const pauses: BackOffRange = { firstMs: 40_000, lastMs: 3_600_000 }
 
 /** Milliseconds between looks at a direct connection beside the relayed one: when its way is lost, the next attempt follows soon. */
 const lookMs = 5_000

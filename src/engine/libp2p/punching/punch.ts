@@ -45,13 +45,16 @@ export function createPunch(components: {
   onEnd(transport: PunchTransport, outcome: PunchOutcome): void
 }): (relayed: Connection, addresses: Multiaddr[], options: PunchOptions) => Promise<Connection> {
   const { policy, gater, dial, connectionsTo, events, onEnd } = components
+  /** By peer, ends the dials of the attempt in progress. */
+  const inProgress = new Map<string, AbortController>()
 
   return async function punch(relayed, addresses, { signal, initiator }) {
     const { remotePeer } = relayed
+    const peerId = remotePeer.toString()
     const there = connectionsTo(remotePeer).find(({ direct, status }) => direct && status === 'open')
     if (there !== undefined) return there
     if ((await gater.denyDialPeer?.(remotePeer)) === true) throw new Error('this node does not dial the peer')
-    const named = namesOf(addresses, remotePeer.toString())
+    const named = namesOf(addresses, peerId)
     policy.told(
       named.map(({ address }) => address),
       tellerOf(relayed),
@@ -65,6 +68,9 @@ export function createPunch(components: {
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
     const rest = new AbortController()
+    // The peer has begun another attempt: what is left of this node's last one would keep the port between them.
+    inProgress.get(peerId)?.abort(new Error('another attempt takes its place'))
+    inProgress.set(peerId, rest)
     const whole = createDeadline(maxPunchMs, [signal])
     using either = createDeadline(maxPunchMs, [signal, rest.signal])
     const options = { signal: either.signal, initiator, opened: opened.promise, connectedSignal: whole.signal }
@@ -95,6 +101,7 @@ export function createPunch(components: {
       throw error
     } finally {
       rest.abort(new Error('the peer was reached at another address'))
+      if (inProgress.get(peerId) === rest) inProgress.delete(peerId)
       events.removeEventListener('connection:open', onOpen)
       signal.removeEventListener('abort', onAbort)
     }

@@ -24,6 +24,8 @@ export interface BoundHandle {
   bind(address: string, port: number, flags: number): number
   bind6(address: string, port: number, flags: number): number
   close(): void
+  /** Closes it with RST, so that the system keeps nothing of its connection. @returns 0, or the number of an error */
+  reset(): number
 }
 
 type HandleClass = new (type: number) => BoundHandle
@@ -103,7 +105,7 @@ function closedToAll(): Server {
 }
 
 function isHandleClass(type: unknown): type is HandleClass {
-  return typeof type === 'function' && ['bind', 'bind6', 'close'].every((name) => typeof type.prototype[name] === 'function')
+  return typeof type === 'function' && ['bind', 'bind6', 'close', 'reset'].every((name) => typeof type.prototype[name] === 'function')
 }
 
 /** With SO_REUSEPORT the system would let two programs of one user have the port, and give each half of the links. */

@@ -39,6 +39,9 @@ export function tcpTransport(
       try {
         // A socket that is given a handle reads at once, unless it is to be started by hand.
         const bound = { ...abortingUntilConnected(options), handle, manualStart: true }
+        // The system may have connected it already. Closed with FIN, it would keep the next dial between the two ports
+        // from being made for a minute (TIME-WAIT, RFC 9293).
+        bound.signal.addEventListener('abort', () => void handle.reset(), { once: true })
         const connection = await dial.call(transport, atIp(target), bound)
         onFromOwnPort?.(connection)
         return connection

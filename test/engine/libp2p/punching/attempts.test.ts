@@ -15,11 +15,11 @@ function attempts({ isDirect = (): boolean => false } = {}) {
   return { connection, attempt, begin }
 }
 
-test('an upgrade is tried at once, after 45 s, and after pauses that double up to 45 min', () => {
+test('an upgrade is tried at once, after 30 s, and after pauses that double up to 45 min', () => {
   const { attempt } = attempts()
   expect(attempt).toHaveBeenCalledTimes(1)
   let calls = 1
-  for (const seconds of [45, 90, 180, 360, 720, 1_440, 2_700, 2_700]) {
+  for (const seconds of [30, 60, 120, 240, 480, 960, 1_920, 2_700, 2_700]) {
     vi.advanceTimersByTime(seconds * 1_000 - 1)
     expect(attempt).toHaveBeenCalledTimes(calls)
     vi.advanceTimersByTime(1)
@@ -30,13 +30,13 @@ test('an upgrade is tried at once, after 45 s, and after pauses that double up t
 test('nothing is tried while there is a direct connection, and again when it has ended', () => {
   let isDirect = true
   const { attempt } = attempts({ isDirect: () => isDirect })
-  vi.advanceTimersByTime(45_000)
+  vi.advanceTimersByTime(30_000)
   expect(attempt).toHaveBeenCalledTimes(1)
   isDirect = false
   // Its way was lost: the next attempt follows within five seconds, and as many pauses as after the first.
   vi.advanceTimersByTime(5_000)
   expect(attempt).toHaveBeenCalledTimes(2)
-  vi.advanceTimersByTime(45_000)
+  vi.advanceTimersByTime(30_000)
   expect(attempt).toHaveBeenCalledTimes(3)
 })
 

@@ -44,7 +44,7 @@ async function listening(host = '/ip4/0.0.0.0', needsHoles = true, failures: Err
   const listener = transport.createListener({ upgrader })
   await listener.listen(multiaddr(`${host}/tcp/0`))
   onTestFinished(() => listener.close())
-  const dial = async (address: Multiaddr, options: PortOptions = {}): Promise<Dialled> => {
+  const dial = async (address: Multiaddr, options: PortOptions & { signal?: AbortSignal } = {}): Promise<Dialled> => {
     const dialling: DialTransportOptions = Object.assign({ upgrader, signal: AbortSignal.timeout(20_000) }, options)
     const dialled: Dialled = Object.assign(Object.create(null), await transport.dial(address, dialling))
     onTestFinished(() => dialled.socket.abort(new Error('the test is over')))
@@ -55,17 +55,19 @@ async function listening(host = '/ip4/0.0.0.0', needsHoles = true, failures: Err
 }
 
 /** A server, and the ports that its clients had. */
-async function server(ip = '127.0.0.1'): Promise<{ address: Multiaddr; clients: (number | undefined)[] }> {
+async function server(ip = '127.0.0.1'): Promise<{ address: Multiaddr; clients: (number | undefined)[]; ends: string[] }> {
   const clients: (number | undefined)[] = []
+  const ends: string[] = []
   const listens = createServer((socket) => {
-    socket.on('error', () => undefined)
+    socket.on('error', ({ message }) => void ends.push(message))
+    socket.on('end', () => void ends.push('FIN')).resume()
     clients.push(socket.remotePort)
   })
   await once(listens.listen(0, ip), 'listening')
   onTestFinished(() => void listens.close())
   const place = listens.address()
   if (place === null || typeof place === 'string') throw new Error('the server has no port')
-  return { address: multiaddr(`/ip${ip.includes(':') ? 6 : 4}/${ip}/tcp/${place.port}`), clients }
+  return { address: multiaddr(`/ip${ip.includes(':') ? 6 : 4}/${ip}/tcp/${place.port}`), clients, ends }
 }
 
 test.each([
@@ -116,6 +118,22 @@ test('a dial that punches a hole leaves from the listening port or not at all', 
   await listener.close()
   await expect(dial(address, { initiator: true })).rejects.toThrow(/not shared/)
   await expect.poll(() => clients).toEqual([port])
+})
+
+test('a dial that is given up once the system has connected it ends with RST, which leaves the port free for the next one', async () => {
+  const { dial, fromOwnPort, port } = await listening()
+  const { address, clients, ends } = await server()
+  const giving = new AbortController()
+  const first = dial(address, { initiator: true, signal: giving.signal })
+  first.catch(() => undefined)
+  // The system connects on loopback at once; the event comes in the next turn.
+  for (let turn = 0; turn < 10; turn++) await new Promise<void>((resolve) => process.nextTick(resolve))
+  giving.abort(new Error('given up'))
+  await expect(first).rejects.toThrow()
+  await expect.poll(() => ends).toEqual([expect.stringContaining('ECONNRESET')])
+  await dial(address, { initiator: true })
+  await expect.poll(() => clients.slice(1)).toEqual([port])
+  expect(fromOwnPort).toHaveLength(1)
 })
 
 test.each([

@@ -117,6 +117,18 @@ test('a dial that is connected goes on when another one has reached the peer', a
   expect([options?.signal.aborted, options?.connectedSignal.aborted]).toEqual([true, false])
 })
 
+test('the dials of an attempt end when the next one with the peer begins, which has the port between them', async () => {
+  const { punch, dial } = punching({ dial: never })
+  const first = punch(['/ip4/11.0.0.10/tcp/1'], { signal: AbortSignal.timeout(1_000) })
+  await vi.waitFor(() => expect(dial).toHaveBeenCalledTimes(1))
+  dial.mockImplementation(async () => direct)
+  const [before] = dial.mock.calls
+  expect(before?.[1].signal.aborted).toBe(false)
+  expect(await punch(['/ip4/11.0.0.10/tcp/1'])).toBe(direct)
+  expect(before?.[1].signal.reason).toEqual(new Error('another attempt takes its place'))
+  await expect(first).rejects.toThrow()
+})
+
 test('when nobody is reached, the attempt counts for each transport that was tried', async () => {
   const { punch, ended } = punching({ dial: async () => await Promise.reject(new Error('nobody')) })
   await expect(punch(both, { signal: AbortSignal.abort(new Error('given up')) })).rejects.toThrow()

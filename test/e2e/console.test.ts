@@ -90,10 +90,9 @@ test('follows a topic live, pauses and resumes without a loss, publishes, and sh
   await graph.waitFor()
   // The networks are on two sides, by the colours of their keys.
   const ofNetworks = ['first', 'second'].map((colour) => graph.locator(`g:has(circle.${colour})`))
-  expect(await Promise.all(ofNetworks.map((nodes) => nodes.locator('text').allTextContents()))).toEqual([
-    [expect.stringContaining(peer.peerId.slice(-8))],
-    [expect.stringContaining(foreign.peerId.slice(-8))],
-  ])
+  await expect
+    .poll(() => Promise.all(ofNetworks.map((nodes) => nodes.locator('text').allTextContents())))
+    .toEqual([[expect.stringContaining(peer.peerId.slice(-8))], [expect.stringContaining(foreign.peerId.slice(-8))]])
   const [right = 0, left = 0] = await Promise.all(ofNetworks.map(async (nodes) => Number(await nodes.locator('circle').getAttribute('cx'))))
   expect(right).toBeGreaterThan(left)
   expect(await page.locator('figure.graph figcaption').innerText()).toMatch(/custom\s*libp2p/)

@@ -27,7 +27,7 @@ test('with libp2p two gateways that dial each other at the same moment get one p
   expect(answers).toMatchObject([{ status: 201 }, { status: 201 }])
   const path = async (from: typeof one, to: typeof one) =>
     (await getInside<Partial<Peer>>(from.under, `${from.url}/v1/peers/${to.peerId}`)).path
-  expect([await path(one, other), await path(other, one)]).toEqual(['tcp', 'tcp'])
+  await expect.poll(() => Promise.all([path(one, other), path(other, one)])).toEqual(['tcp', 'tcp'])
   const reader = inside(other.under, 'receive', other.url, 'crossed', '20')
   await expect.poll(() => reader.lines).toContain('subscribed')
   expect(await inside(one.under, 'publish', one.url, 'crossed', '20').ended).toEqual({ code: 0, output: 'done' })

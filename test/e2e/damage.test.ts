@@ -128,7 +128,7 @@ test.each(['custom', 'libp2p'] as const)(
     )
     expect((await streamed(again)).filter(({ type }) => type === 'gap')).toHaveLength(2)
     expect(await (await fetch(`${again.url}/metrics`)).text()).toContain('peergate_damaged_messages_total 1')
-    expect(again.lines.filter((line) => line.includes('a stored message is damaged'))).toHaveLength(1)
+    await expect.poll(() => again.lines.filter((line) => line.includes('a stored message is damaged'))).toHaveLength(1)
     // Neither of them has asked the other in vain, and both have the same.
     expect((await texts(neighbour)).toSorted()).toEqual((await texts(again)).toSorted())
   },
@@ -196,7 +196,7 @@ test('pages that break while a gateway runs are told by one code: by its answers
   events.close()
   const ready = await fetch(`${url}/readyz`)
   expect([ready.status, await ready.json()]).toMatchObject([503, { code: 'database_damaged' }])
-  expect(gateway.lines.filter((line) => line.includes('pages of the database are damaged'))).toHaveLength(1)
+  await expect.poll(() => gateway.lines.filter((line) => line.includes('pages of the database are damaged'))).toHaveLength(1)
   expect(gateway.lines.join('\n')).not.toContain('"stack"')
   // What does not need them goes on.
   expect((await rest.call('GET', '/v1/node')).status).toBe(200)
@@ -231,8 +231,8 @@ describe.runIf(hasPostgres)('PostgreSQL (needs it)', () => {
     expect((await streamed(gateway)).filter(({ type }) => type === 'gap')).toEqual([
       expect.objectContaining({ topic, to: first?.cursor, reason: 'damaged' }),
     ])
-    const told = gateway.lines.filter((line) => line.includes('a stored message is damaged'))
-    expect(told.map((line) => JSON.parse(line))).toEqual([expect.objectContaining({ seq: 1, id: first?.id, topic })])
+    const told = () => gateway.lines.filter((line) => line.includes('a stored message is damaged')).map((line) => JSON.parse(line))
+    await expect.poll(told).toEqual([expect.objectContaining({ seq: 1, id: first?.id, topic })])
     expect(await (await fetch(`${gateway.url}/metrics`)).text()).toContain('peergate_damaged_messages_total 1')
 
     await flip(second?.id ?? '')

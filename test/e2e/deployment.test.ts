@@ -117,7 +117,7 @@ describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load
       await more(40)
     })
     await expectWhole(createRest(url), result)
-    const nodes = await createRest(url).get<{ items: Array<{ state: string }> }>('/v1/nodes')
-    expect(nodes.items.map(({ state }) => state)).toEqual(['ready', 'ready'])
+    const nodes = async () => (await createRest(url).get<{ items: Array<{ state: string }> }>('/v1/nodes')).items
+    await expect.poll(async () => (await nodes()).map(({ state }) => state)).toEqual(['ready', 'ready'])
   })
 })

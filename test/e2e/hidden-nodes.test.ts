@@ -79,5 +79,7 @@ test('two gateways behind routers that map each destination anew exchange 1,000 
   skip(!(await canRoute()), 'network namespaces and nft are needed')
   const [first, second] = await hiddenPair('symmetric')
   await exchange([first, second])
-  expect(await peerOf(first, second)).toMatchObject({ state: 'connected', path: 'relay', via: expect.any(String) })
+  await expect
+    .poll(() => peerOf(first, second), { timeout: 60_000 })
+    .toMatchObject({ state: 'connected', path: 'relay', via: expect.any(String) })
 })

@@ -59,7 +59,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
       expect(answer.status).toBe(503)
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(((await answer.json()) as { code: string }).code).toMatch(/store_unavailable|overloaded/)
-      expect((await fetch(`${one.url}/readyz`)).status).toBe(503)
+      await expect.poll(async () => (await fetch(`${one.url}/readyz`)).status).toBe(503)
       server().thaw()
       await more(50)
     })

@@ -29,8 +29,9 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
       const page = await rest.get<{ items: Array<{ id: string }> }>(`/v1/topics/orders/messages?after=${sent.cursor}`)
       expect(page.items.map(({ id }) => id)).toEqual([answered.id])
     }
-    const nodes = await here.get<{ items: Array<{ peerId: string; state: string }> }>('/v1/nodes')
-    expect(nodes.items.map(({ peerId, state }) => [peerId, state])).toEqual([one, other].map(({ peerId }) => [peerId, 'ready']).toSorted())
+    const nodes = async () => (await here.get<{ items: Array<{ peerId: string; state: string }> }>('/v1/nodes')).items
+    const ready = [one, other].map(({ peerId }) => [peerId, 'ready']).toSorted()
+    await expect.poll(async () => (await nodes()).map(({ peerId, state }) => [peerId, state])).toEqual(ready)
   })
 
   test('share topics, blocks and labels', async () => {
@@ -39,7 +40,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
     const isJoined = async (rest: Rest) => (await rest.call<{ joined?: boolean }>('GET', '/v1/topics/news')).body.joined
     await here.call('PUT', '/v1/topics/news')
     await expect.poll(async () => (await there.get<{ counts: { topics: number } }>('/v1/node')).counts.topics).toBe(1)
-    expect(await isJoined(there)).toBe(true)
+    await expect.poll(() => isJoined(there)).toBe(true)
     await there.call('DELETE', '/v1/topics/news')
     await expect.poll(async () => (await here.get<{ counts: { topics: number } }>('/v1/node')).counts.topics).toBe(0)
 

@@ -27,12 +27,14 @@ test.each([{ ownPeerTopics: 1, maxSharedPeerTopics: 1 }, { maxPeerTopics: 2 }])(
     for (const topic of topics) await full.rest.call('PUT', `/v1/topics/${topic}`)
     for (const topic of topics) await peer.rest.call('PUT', `/v1/topics/${topic}`)
     await peer.rest.call('POST', '/v1/peers', { multiaddr: (await full.gateway.node()).multiaddrs[0] })
-    const known = async () => (await Promise.all(topics.map((topic) => full.engine.subscribers(topic)))).map(({ length }) => length)
-    await expect.poll(known).toEqual([1, 1, 0, 0])
+    const knownTo = async ({ engine }: typeof full) =>
+      (await Promise.all(topics.map((topic) => engine.subscribers(topic)))).map(({ length }) => length)
+    await expect.poll(() => knownTo(full)).toEqual([1, 1, 0, 0])
     for (const topic of topics)
       expect((await full.rest.publish(topic, `on ${topic}`)).recipients).toBe(topic === 'first' || topic === 'second' ? 1 : 0)
     for (const topic of topics) await expect.poll(() => peer.stored(topic), { timeout: 20_000 }).toEqual([`on ${topic}`])
     // The other way nothing is missing: the peer had room.
+    await expect.poll(() => knownTo(peer)).toEqual([1, 1, 1, 1])
     for (const topic of topics) expect((await peer.rest.publish(topic, `from the peer on ${topic}`)).recipients).toBe(1)
     for (const topic of topics) await expect.poll(() => full.stored(topic)).toContain(`from the peer on ${topic}`)
     expect(full.engine.limitsReached.peer_topic).toBeGreaterThan(0)

@@ -54,5 +54,7 @@ test('two networks of one kind, each with a bridge to a third that has no other 
     await expect.poll(state, { timeout: 60_000 }).toBe('delivered')
     expect((await to.rest.history('kind=direct')).map(({ data }) => data)).toContain(`direct from ${from.peerId}`)
   }
-  expect(await here.rest.get(`/v1/peers/${there.peerId}`)).toMatchObject({ path: 'bridge', via: left.peerId, beyond: [right.peerId] })
+  await expect
+    .poll(() => here.rest.get(`/v1/peers/${there.peerId}`))
+    .toMatchObject({ path: 'bridge', via: left.peerId, beyond: [right.peerId] })
 })

@@ -37,13 +37,19 @@ test('requests reach services of the other network, and the path to the peer is 
   for (const gateway of [here, there, bridge]) await serveEcho(gateway)
   for (const [from, to] of pairs) {
     await expect.poll(async () => (await ask(from, to)).body.data, { timeout: 30_000 }).toBe(`${from.peerId} hello`)
-    expect(await peerAt(from, to)).toMatchObject({ state: 'known', networks: [], path: 'bridge', via: bridge.peerId, beyond: [] })
-    expect(await peerAt(from, bridge)).toMatchObject({ state: 'connected', path: expect.stringMatching(/^(tcp|websocket)$/), via: null })
+    await expect
+      .poll(() => peerAt(from, to))
+      .toMatchObject({ state: 'known', networks: [], path: 'bridge', via: bridge.peerId, beyond: [] })
+    await expect
+      .poll(() => peerAt(from, bridge))
+      .toMatchObject({ state: 'connected', path: expect.stringMatching(/^(tcp|websocket)$/), via: null })
     expect((await ask(from, bridge)).body.data).toBe(`${from.peerId} hello`)
     expect(await ask(from, to, 'nothing')).toMatchObject({ status: 404, body: { code: 'service_not_found' } })
   }
-  const { items } = await here.rest.get<{ items: Peer[] }>('/v1/peers?state=known')
-  expect(items.map(({ peerId, path }) => ({ peerId, path }))).toContainEqual({ peerId: there.peerId, path: 'bridge' })
+  const known = async () => (await here.rest.get<{ items: Peer[] }>('/v1/peers?state=known')).items
+  await expect
+    .poll(async () => (await known()).map(({ peerId, path }) => ({ peerId, path })))
+    .toContainEqual({ peerId: there.peerId, path: 'bridge' })
   await bridge.end('SIGKILL')
   await expect.poll(async () => (await ask(here, there)).status, { timeout: 30_000 }).not.toBe(200)
 })
@@ -99,6 +105,6 @@ test('direct messages reach the other network once and in order, though the brid
   await bridge.start('both')
   await expect.poll(async () => new Set(await states()), { timeout: 60_000 }).toEqual(new Set(['delivered']))
   expect(await received()).toEqual(texts.map((text) => `${here.peerId} ${text}`))
-  expect(await peerAt(here, there)).toMatchObject({ path: 'bridge', via: bridge.peerId })
+  await expect.poll(() => peerAt(here, there)).toMatchObject({ path: 'bridge', via: bridge.peerId })
   expect((await bridge.rest.history('kind=direct')).length).toBe(0)
 })

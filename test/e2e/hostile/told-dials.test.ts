@@ -160,7 +160,7 @@ test('announcements on the local network make a gateway dial a neighbour a few t
       })
     }
   })
-  expect(counted(sockets)).toBeGreaterThan(0)
+  await expect.poll(() => counted(sockets)).toBeGreaterThan(0)
   expect(counted(sockets)).toBeLessThan(tooMany)
   // Nobody was there, so nothing is known of where anybody is.
   expect(found).toEqual([])

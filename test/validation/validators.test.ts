@@ -1,8 +1,9 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { encodeSigned } from '../../src/model/signed-message-codec.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 import type { ServerFrame } from '../../src/stream/server-frames.ts'
 import { decodeJudgement, judgementBytes, validateProtocol } from '../../src/validation/validate-protocol.ts'
+import { holdDeadlines } from '../fixtures/held-deadlines.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { createParties, createParty, linkParties, type Party } from '../fixtures/party.ts'
 import { openStream } from '../fixtures/stream-client.ts'
@@ -33,22 +34,6 @@ async function validate({ gateway }: Party, judge: (asked: Asked) => Verdict | u
   stream.send({ type: 'validate', topic: 'orders', ...registration })
   await stream.expect('validating')
   return { stream, asked }
-}
-
-/** Deadlines of so many milliseconds come when the test says so, however long this machine takes for what is before them. */
-function holdDeadlines(deadlineMs: number): () => void {
-  const held: Array<() => void> = []
-  const { setTimeout } = globalThis
-  const begin = (callback: () => void, ms?: number) => {
-    if (ms !== deadlineMs) return setTimeout(callback, ms)
-    held.push(callback)
-    return setTimeout(() => undefined)
-  }
-  const spy = vi.spyOn(globalThis, 'setTimeout').mockImplementation(begin as typeof setTimeout)
-  onTestFinished(() => spy.mockRestore())
-  return () => {
-    for (const callback of held.splice(0)) callback()
-  }
 }
 
 const stored = async ({ rest }: Party, topic = 'orders') => (await rest.history(`topic=${topic}`)).map(({ data }) => data)
@@ -112,7 +97,8 @@ describe('a validator', () => {
   ])('that hangs delays its own topic until its deadline, and no other; then its default counts (%s)', async (byDefault, expected) => {
     // What nobody gave a verdict on would be asked about again when it is fetched from the peer.
     const { here, there } = await createParties({ gateway: { catchUp: false } })
-    const { asked } = await validate(there, () => undefined, { deadlineMs: 500, ...(byDefault && { default: byDefault }) })
+    const passDeadlines = holdDeadlines(1_999)
+    const { asked } = await validate(there, () => undefined, { deadlineMs: 1_999, ...(byDefault && { default: byDefault }) })
     await there.rest.call('PUT', '/v1/topics/other')
     await here.rest.publish('orders', 'first')
     await here.rest.publish('orders', 'second')
@@ -120,6 +106,7 @@ describe('a validator', () => {
     await expect.poll(() => stored(there, 'other')).toEqual(['meanwhile'])
     expect(await stored(there)).toEqual([])
     await expect.poll(() => metric(there, 'peergate_open_validations')).toMatch(/ 2$/)
+    passDeadlines()
     await expect.poll(() => metric(there, 'peergate_open_validations')).toMatch(/ 0$/)
     await expect.poll(() => stored(there)).toEqual(expected)
     expect(asked).toHaveLength(2)
@@ -127,8 +114,11 @@ describe('a validator', () => {
 
   test('whose verdict comes too late, or is for nobody, is told', async () => {
     const { here, there } = await createParties()
-    const { stream, asked } = await validate(there, () => undefined, { deadlineMs: 20 })
+    const passDeadlines = holdDeadlines(1_999)
+    const { stream, asked } = await validate(there, () => undefined, { deadlineMs: 1_999 })
     await here.rest.publish('orders', 'x')
+    await expect.poll(() => asked.length).toBe(1)
+    passDeadlines()
     await expect.poll(() => metric(there, 'peergate_judged_messages_total{verdict="ignore",given="false"}')).toMatch(/ 1$/)
     stream.send({ type: 'verdict', id: 1, validationId: asked[0]?.validationId, verdict: 'accept' })
     expect(await stream.expect('error')).toMatchObject({ id: 1, code: 'validation_not_found' })

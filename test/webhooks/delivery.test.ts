@@ -91,7 +91,7 @@ test('a gateway whose tail is behind the end of a begun batch sends no part of i
     if (number === 1) await hangs
     return {}
   })
-  const { id } = await first.create({ url, batchMs: 500 })
+  const { id } = await first.create({ url, batchSize: 2, batchMs: 60_000 })
   await expect.poll(() => first.webhooks.active).toBe(1)
   await first.publish('orders', '1')
   const behind = await stage({ store, peerId: '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu' })
@@ -101,8 +101,14 @@ test('a gateway whose tail is behind the end of a begun batch sends no part of i
   await expect.poll(() => behind.webhooks.active, { timeout: 10_000 }).toBe(1)
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(received).toHaveLength(1)
-  await behind.publish('orders', '3')
-  await expect.poll(() => received.map(({ body }) => body.items.map(({ data }) => data))).toEqual([['1', '2'], ['1', '2'], ['3']])
+  for (const data of ['3', '4']) await behind.publish('orders', data)
+  await expect
+    .poll(() => received.map(({ body }) => body.items.map(({ data }) => data)))
+    .toEqual([
+      ['1', '2'],
+      ['1', '2'],
+      ['3', '4'],
+    ])
   expect(received[1]?.headers['webhook-id']).toBe(received[0]?.headers['webhook-id'])
   expect((await behind.webhooks.get(id, anyone)).failures).toBe(0)
 })

@@ -11,12 +11,12 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 describe('requests', () => {
   test('say how much is left, and beyond it are refused with the time to wait', async () => {
-    const limits = { ...defaultLimits, tokenRate: 1, tokenBurst: 40, addressRate: 10_000, addressBurst: 10_000 }
+    const limits = { ...defaultLimits, tokenRate: 0.001, tokenBurst: 40, addressRate: 10_000, addressBurst: 10_000 }
     const { call, tokenFor } = await gatewayWithTokens({ limits })
     const token = (await tokenFor(['read'])).secret
     const first = await call('GET', '/v1/node', { token })
     expect(first.headers.get('ratelimit-policy')).toBe('"token";q=40')
-    expect(first.headers.get('ratelimit')).toBe('"token";r=39;t=1')
+    expect(first.headers.get('ratelimit')).toBe('"token";r=39;t=1000')
     for (let page = 0; page < 7; page++) expect((await call('GET', '/v1/messages', { token })).status).toBe(200)
     const refused = await call('GET', '/v1/messages', { token })
     expect([refused.status, refused.body.code, refused.body['budget']]).toEqual([429, 'rate_limited', 'token'])
@@ -37,7 +37,7 @@ describe('requests', () => {
   })
 
   test('with tokens that are not known use the budget of their address up soon', async () => {
-    const limits = { ...defaultLimits, addressRate: 1, addressBurst: 450 }
+    const limits = { ...defaultLimits, addressRate: 0.001, addressBurst: 450 }
     const { call } = await gatewayWithTokens({ limits })
     const statuses: number[] = []
     for (let attempt = 0; attempt < 6; attempt++) statuses.push((await call('GET', '/v1/node', { token: `guess-${attempt}` })).status)
@@ -45,7 +45,7 @@ describe('requests', () => {
   })
 
   test('by a proxy that is trusted count for the client behind it', async () => {
-    const limits = { ...defaultLimits, addressRate: 1, addressBurst: 3 }
+    const limits = { ...defaultLimits, addressRate: 0.001, addressBurst: 3 }
     const statuses = async (trustedProxies: string[]) => {
       const { call } = await gatewayWithTokens({ limits, http: { ...loopbackHttp, trustedProxies } })
       const from = async (address: string) =>
@@ -59,7 +59,7 @@ describe('requests', () => {
 
 describe('the stream', () => {
   test('refuses frames beyond the budget by name, and goes on when there is some again', async () => {
-    const limits = { ...defaultLimits, tokenRate: 50, tokenBurst: 20 }
+    const limits = { ...defaultLimits, tokenRate: 2, tokenBurst: 20 }
     const { gateway, tokenFor } = await gatewayWithTokens({ limits })
     const token = (await tokenFor(['publish'])).secret
     await using stream = await openStream(gateway.url, { headers: bearer(token) })

@@ -5,7 +5,7 @@ import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
 const signal = AbortSignal.timeout(600_000)
 const listen = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
 /** Who has another key hears noise, and says nothing. */
-const limits = { dialTimeoutMs: 1_000 }
+const limits = { dialTimeoutMs: 5_000 }
 const ours = 'a0'.repeat(32)
 
 async function dial(from: P2PEngine, to: P2PEngine, transport: RegExp): Promise<string> {
@@ -21,9 +21,7 @@ test.each([/tcp\/\d+\/p2p/, /\/ws\//])('nodes with the same key are linked (%s),
   ])
   if (first === undefined || second === undefined) throw new Error('no nodes')
   expect(await dial(first, second, transport)).toBe(second.peerId)
-  for (const outsider of [foreign, open]) {
-    await expect(dial(first, outsider, transport)).rejects.toThrow(/could not be dialled/)
-    await expect(dial(outsider, first, transport)).rejects.toThrow(/could not be dialled/)
-  }
+  const attempts = [foreign, open].flatMap((outsider) => [dial(first, outsider, transport), dial(outsider, first, transport)])
+  await Promise.all(attempts.map((attempt) => expect(attempt).rejects.toThrow(/could not be dialled/)))
   expect((await first.peers()).map(({ peerId }) => peerId)).toEqual([second.peerId])
 })

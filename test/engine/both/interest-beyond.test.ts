@@ -45,10 +45,13 @@ describe('networks in a row', () => {
     await dial(leaf, bridges[0]?.one ?? leaf)
     await leaf.subscribe('orders')
     const wanted = bridges.map(() => [0, 1])
-    await vi.waitUntil(async () => {
-      await vi.advanceTimersByTimeAsync(5_000)
-      return JSON.stringify(await subscriptionsAt(bridges)) === JSON.stringify(wanted)
-    })
+    await vi.waitUntil(
+      async () => {
+        await vi.advanceTimersByTimeAsync(5_000)
+        return JSON.stringify(await subscriptionsAt(bridges)) === JSON.stringify(wanted)
+      },
+      { timeout: 20_000 },
+    )
     await settle()
     expect(await subscriptionsAt(bridges)).toEqual(wanted)
     await leaf.unsubscribe('orders')

@@ -110,15 +110,15 @@ test('a link through a relay is not limited by default; one through a relay with
 })
 
 test('relayMs: a circuit ends when its time is over, not sooner', async () => {
-  const { connect } = await parties({ relayMs: 1_500 })
+  const { connect } = await parties({ relayMs: 5_000 })
   const begun = performance.now()
   const { stream } = await connect()
   await expect.poll(() => stream.status, { timeout: 30_000 }).toBe('reset')
-  expect(performance.now() - begun).toBeGreaterThan(1_400)
+  expect(performance.now() - begun).toBeGreaterThan(4_900)
 })
 
 test('relayIdleMs: a circuit that carries nothing is closed at both ends, and gives its place back', async () => {
-  const { connect } = await parties({ relayIdleMs: 300, maxRelayStreams: 2 })
+  const { connect } = await parties({ relayIdleMs: 2_000, maxRelayStreams: 2 })
   for (let count = 0; count < 4; count++) {
     const { stream, offer } = await connect()
     await expect.poll(() => [stream.status, offer?.stream.status]).toEqual(['reset', 'reset'])

@@ -23,7 +23,7 @@ async function reader(engine: P2PEngine, options: Parameters<typeof stockNode>[0
   node.services.pubsub.subscribe('orders')
   await node.dial(multiaddr(await addressOf(engine)))
   const peerId = node.peerId.toString()
-  await expect.poll(() => engine.subscribers('orders'), { timeout: 10_000 }).toContain(peerId)
+  await expect.poll(() => engine.subscribers('orders')).toContain(peerId)
   return { node, peerId, heard }
 }
 
@@ -62,7 +62,7 @@ test('a peer that gossip has forgotten, and that will tell its topics again, is 
   // Its stream breaks, and so does ours to it.
   for (const stream of gossipStreams(node, 'inbound')) stream.abort(new Error('broken'))
   for (const stream of gossipStreams(node, 'outbound')) stream.abort(new Error('broken'))
-  await expect.poll(() => events.map(({ type }) => type), { timeout: 10_000 }).toContain('peer:behind')
+  await expect.poll(() => events.map(({ type }) => type)).toContain('peer:behind')
   if ((await engine.subscribers('orders')).length === 0) expect(await engine.stragglers?.send(peerId, signed)).toBe(0)
   await expect.poll(() => engine.stragglers?.hasRoom(peerId), { timeout: 20_000 }).toBe(true)
   expect(await engine.subscribers('orders')).toEqual([peerId])
@@ -84,7 +84,7 @@ test('a peer of whose two links one ends takes messages of the same sizes as bef
     .getConnections()
     .find(({ streams }) => streams.some((each) => each.direction === 'inbound' && each.protocol.startsWith('/meshsub/')))
   await used?.close()
-  await expect.poll(() => events.length, { timeout: 10_000 }).toBeGreaterThan(0)
+  await expect.poll(() => events.length).toBeGreaterThan(0)
   engine.stragglers?.settle(peerId)
   expect(engine.stragglers?.settle(peerId)).toBe(true)
   expect(await engine.send(await sign(engine, [large]))).toEqual([1])
@@ -124,6 +124,6 @@ test('a neighbour whose stream is full of messages hears of topics that are join
   for (const topic of later) await engine.subscribe(topic)
   for (const stream of gossipStreams(node, 'inbound')) stream.resume()
   const joined = () => later.filter((topic) => node.services.pubsub.getSubscribers(topic).map(String).includes(engine.peerId))
-  await expect.poll(joined, { timeout: 10_000 }).toEqual(later)
+  await expect.poll(joined).toEqual(later)
   expect(heard.length).toBeGreaterThan(500)
 })

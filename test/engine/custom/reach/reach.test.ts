@@ -158,7 +158,7 @@ test('maxRelayStreams: circuits beyond it are refused', async () => {
 })
 
 test('relayMs: a circuit ends when its time is over', async () => {
-  const relay = await node({ relay: true, limits: { relayMs: 300 } })
+  const relay = await node({ relay: true, limits: { relayMs: 5_000 } })
   const { engine: target, address } = await hiddenBehind(relay)
   const other = await node()
   const gone: string[] = []

@@ -151,7 +151,7 @@ test('a direct connection that is there already is taken', async () => {
 test('when the peer comes through first, its connection is taken, and the dials end', async () => {
   const { punch, dial, events } = punching({ dial: never })
   const punched = punch(['/ip4/11.0.0.10/tcp/1'])
-  await vi.waitFor(() => expect(dial).toHaveBeenCalled())
+  await vi.waitFor(() => expect(dial).toHaveBeenCalled(), { timeout: 20_000 })
   events.dispatchEvent(new CustomEvent('connection:open', { detail: { ...direct, remotePeer: other } }))
   events.dispatchEvent(new CustomEvent('connection:open', { detail: relayed }))
   expect(dial.mock.calls[0]?.[1].signal.aborted).toBe(false)
@@ -164,7 +164,7 @@ test('a punch ends with its signal', async () => {
   const { punch, dial, ended } = punching({ dial: never })
   const gone = new AbortController()
   const punched = punch(['/ip4/11.0.0.10/tcp/1'], { signal: gone.signal })
-  await vi.waitFor(() => expect(dial).toHaveBeenCalled())
+  await vi.waitFor(() => expect(dial).toHaveBeenCalled(), { timeout: 20_000 })
   gone.abort(new Error('given up'))
   await expect(punched).rejects.toThrow()
   expect(ended).toEqual(['tcp failed'])

@@ -121,7 +121,7 @@ test('two connections leave from the port for others to tell where they see it, 
       await client.dial(listensAt(others[0] ?? client))
       expect(client.fromOwnPort).toHaveLength(3)
     },
-    { timeout: 10_000, interval: 500 },
+    { timeout: 20_000, interval: 500 },
   )
 })
 
@@ -149,7 +149,7 @@ test('a node that stops tells the peers to which connections leave from the port
   await seen(other, client)
   await client.node.stop()
   // Without being told, it takes 15 seconds of silence.
-  await expect.poll(() => other.node.getConnections(client.node.peerId), { timeout: 10_000 }).toEqual([])
+  await expect.poll(() => other.node.getConnections(client.node.peerId)).toEqual([])
 })
 
 test('a dial-back leaves from a port that the peer has not sent to', async () => {
@@ -185,10 +185,13 @@ test('one that is let in, and does not come, is sent few and small packets', asy
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
-  await vi.waitFor(async () => {
-    await vi.advanceTimersByTimeAsync(10_000)
-    expect(heard).toHaveLength(50)
-  })
+  await vi.waitFor(
+    async () => {
+      await vi.advanceTimersByTimeAsync(10_000)
+      expect(heard).toHaveLength(50)
+    },
+    { timeout: 20_000 },
+  )
   expect(new Set(heard.map(({ length }) => length))).toEqual(new Set([16]))
   ended.abort(new Error('given up'))
   await expect(waiting).rejects.toThrow('given up')

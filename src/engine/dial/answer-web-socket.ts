@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adopt, adoptSocketsOf } from '../../lib/adopt-socket.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../lib/web-socket-bounds.ts'
-import { onSharedPort } from './shared-port.ts'
+import { cutWithReset, onSharedPort } from './shared-port.ts'
 
 export interface AnswerOptions {
   /** The local port that the other end connects to at the same moment. */
@@ -33,10 +33,15 @@ export async function answerWebSocket({ ip, port }: { ip: string; port: number }
   const opened = Promise.withResolvers<WebSocket>()
   adoptWebSocketsOf(sockets).once('connection', (socket) => {
     socket.pause()
+    const { terminate } = socket
+    socket.terminate = () => {
+      cut()
+      terminate.call(socket)
+    }
     opened.resolve(socket)
   })
   const wire = adopt(connect({ host: ip, port, ...onSharedPort(ip, localPort) }))
-  const cut = () => wire.destroy()
+  const cut = () => cutWithReset(wire)
   wire.once('error', opened.reject)
   wire.once('close', () => opened.reject(new Error('the other end closed the connection before the WebSocket opened')))
   signal.addEventListener('abort', cut)
@@ -47,7 +52,7 @@ export async function answerWebSocket({ ip, port }: { ip: string; port: number }
     socket.terminate()
     throw new Error('the other end speaks another protocol')
   } catch (error) {
-    wire.destroy()
+    cut()
     throw error
   } finally {
     wire.off('error', opened.reject)

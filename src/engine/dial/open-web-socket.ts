@@ -5,7 +5,7 @@ import { adopt } from '../../lib/adopt-socket.ts'
 import { adoptWebSocket, webSocketBounds } from '../../lib/web-socket-bounds.ts'
 import { endpointOf } from './endpoint.ts'
 import type { DialTarget } from './gate.ts'
-import { onSharedPort } from './shared-port.ts'
+import { cutWithReset, onSharedPort } from './shared-port.ts'
 
 export interface OpenOptions {
   /** Maximum size of a message, in bytes. */
@@ -49,6 +49,11 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   }
   const socket = adoptWebSocket(new WebSocket(url, subprotocols, options))
   const opened = Promise.withResolvers<void>()
+  const { terminate } = socket
+  socket.terminate = () => {
+    if (localPort !== undefined && wire !== undefined) cutWithReset(wire)
+    terminate.call(socket)
+  }
   const cut = () => socket.terminate()
   socket.once('open', () => {
     socket.pause()

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { P2PEngine } from '../../../../src/engine/engine.ts'
 import { type CustomEngineOptions, startedCustomEngine } from '../../../fixtures/custom-engine.ts'
+import { holdDeadlines } from '../../../fixtures/held-deadlines.ts'
 
 const signal = AbortSignal.timeout(600_000)
 const linked = (engine: P2PEngine) => engine.peers().then((peers) => peers.map(({ peerId }) => peerId))
@@ -158,7 +159,8 @@ test('maxRelayStreams: circuits beyond it are refused', async () => {
 })
 
 test('relayMs: a circuit ends when its time is over', async () => {
-  const relay = await node({ relay: true, limits: { relayMs: 5_000 } })
+  const endCircuits = holdDeadlines(299_999)
+  const relay = await node({ relay: true, limits: { relayMs: 299_999 } })
   const { engine: target, address } = await hiddenBehind(relay)
   const other = await node()
   const gone: string[] = []
@@ -166,6 +168,8 @@ test('relayMs: a circuit ends when its time is over', async () => {
     if (event.type === 'peer:disconnect') gone.push(event.peerId)
   })
   await other.dial(address, { source: 'rest', signal })
+  expect(gone).toEqual([])
+  endCircuits()
   await expect.poll(() => gone).toEqual([target.peerId])
   expect(await linked(target)).toContain(relay.peerId)
 })

@@ -75,7 +75,7 @@ test.for(ways)(
       for (const { ended } of writers) expect(await ended).toEqual({ code: 0, output: 'done' })
     }
     while (rounds < 5 || (await paths(places)).includes('relay')) await publish()
-    expect(await paths(places)).toEqual([way.path, way.path])
+    await expect.poll(() => paths(places), { timeout: 60_000, interval: 500 }).toEqual([way.path, way.path])
     while (rounds < 10) await publish()
     // The way over UDP ends, and the relay is used again.
     await network.part(0, 1)

@@ -40,7 +40,7 @@ async function listening(host = '/ip4/0.0.0.0', needsHoles = true, failures: Err
     socket.abort(failure)
     throw failure
   }
-  const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound })
+  const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound, upgradeInbound: () => new Promise(() => undefined) })
   const listener = transport.createListener({ upgrader })
   await listener.listen(multiaddr(`${host}/tcp/0`))
   onTestFinished(() => listener.close())
@@ -100,6 +100,14 @@ test('of a node that can be dialled only dials that punch holes leave from the l
   await dial(address, { initiator: true })
   await expect.poll(() => clients).toEqual([expect.not.toBeOneOf([port]), port])
   expect(fromOwnPort).toHaveLength(1)
+})
+
+test('a punching dial that comes after the dial of the peer, on which both ends would wait for the other, takes its place', async () => {
+  const [first, second] = [await listening(), await listening()]
+  await second.dial(multiaddr(`/ip4/127.0.0.1/tcp/${first.port}`), { initiator: false })
+  const back = multiaddr(`/ip4/127.0.0.1/tcp/${second.port}`)
+  await expect.poll(() => first.dial(back, { initiator: true }).catch((error: unknown) => error)).not.toBeInstanceOf(Error)
+  expect(first.fromOwnPort).toHaveLength(1)
 })
 
 test('a dial-back leaves from a port that the peer has not sent to', async () => {

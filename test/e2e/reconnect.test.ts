@@ -52,6 +52,9 @@ test.skipIf(openFiles() < 1.5 * clients)(
 
     // A gateway that shuts down tells each when to come back: as many in each second of five.
     await after.end('SIGTERM')
+    // This process has what the gateway said before its end still to read.
+    const untold = () => crowd.filter(({ toldMs }) => toldMs === undefined).length
+    await expect.poll(untold, { timeout: 60_000, interval: 200 }).toBeLessThan(0.05 * clients)
     const told = crowd.map(({ toldMs = -1 }) => Math.min(Math.floor(toldMs / 1_000), seconds - 1))
     for (let second = 0; second < seconds; second++) {
       const share = told.filter((each) => each === second).length / clients

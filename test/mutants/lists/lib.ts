@@ -136,7 +136,6 @@ export const lib = [
       ],
       ['the settings are read once', 'performance.now() - readAt >= commandLimits.workSettingsMs', 'readAt < 0'],
       ['the settings are read for each pull', 'readAt = performance.now()', ''],
-      ['progress is reported when the time is over', 'ackWaitMs * progressShare', 'ackWaitMs * 2'],
       ['a report that failed is the last one', '.catch(() => true)', '.catch(() => false)'],
       [
         'progress is reported for what is no longer here',
@@ -149,7 +148,6 @@ export const lib = [
         'commandLimits.workAnswerMs * 9',
       ],
       ['what fails counts as done', "code === 0 ? 'ack' : 'retry'", "code === null ? 'retry' : 'ack'"],
-      ['a verdict that cannot be told ends the work', '!(error instanceof PeergateError) || !error.retryable', 'error !== null'],
       ['a program that cannot be started is no failure', 'if (failure !== undefined) throw', 'if (failure === null) throw'],
     ],
   ),

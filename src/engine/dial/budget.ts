@@ -14,7 +14,15 @@ export interface DialBudget {
    * Begins a dial of an address that these hosts told; no hosts when the teller is unknown. Returns the reason when it
    * cannot be made now. A dial that opens no socket is free, unless a name has to be resolved.
    */
-  begin(tellers: string[], options: { isName: boolean }): ToldDial | string
+  begin(tellers: string[], options: DialOptions & { isName: boolean }): ToldDial | string
+}
+
+export interface DialOptions {
+  /**
+   * The peer dials this node at the same moment, to punch a hole. The pause of a door does not apply: the two ends have
+   * failed there at different times, and neither reaches the other while only one of them dials.
+   */
+  isMutual?: boolean
 }
 
 export interface ToldDial extends Disposable {
@@ -81,7 +89,7 @@ export function createDialBudget(components: { now?: () => number; random?: () =
   }
 
   return {
-    begin(told, { isName }) {
+    begin(told, { isName, isMutual = false }) {
       // The first teller with budget left pays, so that no teller can exhaust the budget of another.
       const teller = (told.length === 0 ? [nobody] : told).find((host) => bucketOf(host).left(now()) >= 1)
       if (teller === undefined) return refuse('too many recent dials of learnt addresses have failed')
@@ -93,7 +101,7 @@ export function createDialBudget(components: { now?: () => number; random?: () =
       return {
         refusal({ host, door }) {
           const { notBefore, isKnown } = doors(door)
-          if (notBefore > now())
+          if (notBefore > now() && !isMutual)
             return refuse(`no peer answered there ${isKnown ? 'recently' : 'so far'}, and the next attempt is not due yet`)
           if (!isKnown) {
             if (all.left(now()) < 1) return refuse('too many recent dials of learnt addresses have failed')
@@ -109,7 +117,9 @@ export function createDialBudget(components: { now?: () => number; random?: () =
           Object.assign(there, { failures: 0, notBefore: 0, isKnown: true })
           isUsed = false
         },
-        failed,
+        failed(target) {
+          if (!isMutual) failed(target)
+        },
         [Symbol.dispose]() {
           if (!isUsed) paid.spend(now(), -1)
           place[Symbol.dispose]()

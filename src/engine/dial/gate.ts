@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { orAborted } from '../../lib/deadline.ts'
 import { createLookUp, type LookUp } from '../../lib/look-up.ts'
-import { createDialBudget, type Target, type ToldDial } from './budget.ts'
+import { createDialBudget, type DialOptions, type Target, type ToldDial } from './budget.ts'
 import { withoutPeerId } from './endpoint.ts'
 import { type DialPolicy, hostOf } from './policy.ts'
 
@@ -15,7 +15,7 @@ export interface DialGate {
    * Tries the resolved IP addresses one after another until one connects.
    * @throws AddressNotReached
    */
-  dial<Link>(address: Multiaddr, signal: AbortSignal, connect: (target: DialTarget) => Promise<Link>): Promise<Link>
+  dial<Link>(address: Multiaddr, signal: AbortSignal, connect: (target: DialTarget) => Promise<Link>, options?: DialOptions): Promise<Link>
   /**
    * Opens a circuit through a linked relay to the peer of the address, within the same budget.
    * @throws AddressNotReached, or what `open` throws
@@ -76,12 +76,12 @@ export function createDialGate(components: {
   }
 
   /** Charges a dial of a learnt address to the budget; undefined for a requested dial. */
-  function pay(address: Multiaddr): ToldDial | undefined {
+  function pay(address: Multiaddr, options: DialOptions = {}): ToldDial | undefined {
     const where = withoutPeerId(address)
     if (policy.isAskedFor(where)) return undefined
     const { tellers } = policy.tellersOf(where)
     const isName = !/^\/ip[46]\//.test(where)
-    const dial = budget.begin([...new Set(tellers.map(({ ip }) => hostOf(ip)))], { isName })
+    const dial = budget.begin([...new Set(tellers.map(({ ip }) => hostOf(ip)))], { ...options, isName })
     if (typeof dial === 'string') throw new AddressNotReached([{ multiaddr: address.toString(), message: dial, forbidden: false }])
     return dial
   }
@@ -100,13 +100,13 @@ export function createDialGate(components: {
   }
 
   return {
-    async dial(address, signal, connect) {
+    async dial(address, signal, connect, options) {
       const where = withoutPeerId(address)
       const source = policy.sourceOf(where)
       const attempts: DialAttempt[] = []
       let wasTried = false
       const note = (message: string, forbidden: boolean) => attempts.push({ multiaddr: address.toString(), message, forbidden })
-      using told = pay(address)
+      using told = pay(address, options)
       const ips = await resolve(address, signal).catch((error: unknown) => {
         note(reasonOf(error), false)
         return []

@@ -22,7 +22,7 @@ export function createDialledAt(): DialledAt {
 
   return {
     through: (gate) => ({
-      dial: async (address, signal, connect) => note(await gate.dial(address, signal, connect), address),
+      dial: async (address, signal, connect, options) => note(await gate.dial(address, signal, connect, options), address),
       dialThrough: async (address, ends, open) => note(await gate.dialThrough(address, ends, open), address),
     }),
     of: (connection) => addresses.get(connection) ?? connection.remoteAddr,

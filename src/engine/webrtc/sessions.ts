@@ -96,10 +96,11 @@ export function createSessions(
           if (++candidates > maxCandidates) return
           const address = `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/udp/${port}`
           policy.told([address], teller)
-          const attempt = gate.dial(multiaddr(address), deadline.signal, async () => {
+          const connect = async () => {
             use()
             if ((await selected.promise) !== keyOf({ ip, port })) throw new Error('the peer was not reached there')
-          })
+          }
+          const attempt = gate.dial(multiaddr(address), deadline.signal, connect, { isMutual: true })
           // Refused, or no path: the budget has counted it.
           attempt.catch(() => undefined)
         },

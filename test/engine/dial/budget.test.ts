@@ -1,5 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, test } from 'vitest'
+import type { DialOptions } from '../../../src/engine/dial/budget.ts'
 import { createDialGate } from '../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../src/engine/dial/policy.ts'
 
@@ -15,13 +16,18 @@ function gate() {
   const dialled: string[] = []
   const signal = new AbortController().signal
 
-  async function dial(ip: string, port: number): Promise<string | undefined> {
+  async function dial(ip: string, port: number, options: DialOptions = {}): Promise<string | undefined> {
     const text = `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${port}`
     const end = await subject
-      .dial(multiaddr(text), signal, async () => {
-        dialled.push(`${ip} ${port}`)
-        if (!peers.has(`${ip} ${port}`)) throw new Error('nobody is there')
-      })
+      .dial(
+        multiaddr(text),
+        signal,
+        async () => {
+          dialled.push(`${ip} ${port}`)
+          if (!peers.has(`${ip} ${port}`)) throw new Error('nobody is there')
+        },
+        options,
+      )
       .catch((error: unknown) => error)
     return end instanceof Error ? end.message : undefined
   }
@@ -51,6 +57,17 @@ describe('what others tell', () => {
       await dial('8.8.8.8', 1_000 + passed)
     }
     expect(dialled).toHaveLength(18)
+  })
+
+  test('is dialled again at once where the peer dials at the same moment, within the budget of the host', async () => {
+    const { dial, dialled, pass } = gate()
+    expect([await dial('8.8.8.8', 1), await dial('8.8.8.8', 1)]).toEqual(['8.8.8.8: nobody is there', expect.stringMatching(/not due yet/)])
+    for (let punch = 0; punch < 100; punch++) await dial('8.8.8.8', 1, { isMutual: true })
+    expect(dialled).toHaveLength(16)
+    // These say nothing of the door: the pause after the only ordinary dial is over.
+    pass(30 * second)
+    await dial('8.8.8.8', 1)
+    expect(dialled).toHaveLength(17)
   })
 
   test('leads to the same 64 bits of IPv6 as to one host', async () => {

@@ -48,7 +48,7 @@ export const peerShares = [
       ['a dial that fails costs nothing', 'if (!isUsed) paid.spend(now(), -1)', 'paid.spend(now(), -1)'],
       ['a dial that reaches a peer costs', 'isUsed = false\n', ''],
       ['a host is dialled at any number of doors', 'if (!hosts(host).take(now()))', 'if (!hosts(host + Math.random()).take(now()))'],
-      ['a door is tried again at once', 'if (notBefore > now())', 'if (notBefore < 0)'],
+      ['a door is tried again at once', 'if (notBefore > now() && !isMutual)', 'if (notBefore < 0)'],
       ['any number of told dials at once', 'if (place === undefined) return', 'if (place === null) return'],
     ],
   ),

@@ -5,7 +5,7 @@ import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { throughRelays as circuitSuffix, directAddresses } from '../../dial/circuit-address.ts'
-import type { DialGate } from '../../dial/gate.ts'
+import type { DialGate, DialTarget } from '../../dial/gate.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
@@ -96,7 +96,8 @@ export function createCrossing(init: CrossingInit, components: CrossingComponent
     if (isIP(ip) !== isIP(over.seenAt ?? '')) throw new Error('the peer is seen at an address of another kind than this node')
     const address = multiaddr(`/${isIP(ip) === 6 ? 'ip6' : 'ip4'}/${ip}/tcp/${port}/ws`)
     told([address.toString()], tellerOf(over))
-    await dialGate.dial(address, signal, async (target) => await take(await meeting.meet(target, side, signal)))
+    const connect = async (target: DialTarget) => await take(await meeting.meet(target, side, signal))
+    await dialGate.dial(address, signal, connect, { isMutual: true })
   }
 
   async function take(link: Link): Promise<void> {

@@ -19,7 +19,10 @@ export interface Attempts {
  */
 const pauses: BackOffRange = { firstMs: 40_000, lastMs: 3_600_000 }
 
-/** Milliseconds between looks at a direct connection beside the relayed one: when its way is lost, the next attempt follows soon. */
+/**
+ * Milliseconds between looks at a direct connection beside the relayed one: when its way is lost, the next attempt follows
+ * soon. Until it has ended, this end would dial nothing, and the other one in vain.
+ */
 const lookMs = 5_000
 
 export function createAttempts(components: {
@@ -56,9 +59,7 @@ export function createAttempts(components: {
       }
 
       connection.addEventListener('close', () => clearTimeout(timer), { once: true })
-      attempt()
-      if (isDirect(connection.remotePeer)) look()
-      else wait()
+      again()
     },
   }
 }

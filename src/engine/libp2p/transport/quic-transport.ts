@@ -80,9 +80,9 @@ export function quicTransport(
       }
     }
 
-    transport.dial = (address, options) => {
+    transport.dial = (address, options: DialTransportOptions & PortOptions) => {
       const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) }
-      return gate.dial(address, options.signal, (target) => connect(target, bounded))
+      return gate.dial(address, options.signal, (target) => connect(target, bounded), { isMutual: options.initiator !== undefined })
     }
     transport.createListener = (options) => {
       const upgrader = boundStreams(options.upgrader, limits, muxerComponents, (connection) => ownPort?.arrived(connection))

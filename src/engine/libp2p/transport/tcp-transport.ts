@@ -69,7 +69,8 @@ export function tcpTransport(
       return Object.assign(Object.create(upgrader), { upgradeInbound })
     }
 
-    transport.dial = (address, options) => gate.dial(address, options.signal, (target) => connect(target, options))
+    transport.dial = (address, options: TCPDialOptions & PortOptions) =>
+      gate.dial(address, options.signal, (target) => connect(target, options), { isMutual: options.initiator !== undefined })
     transport.createListener = (options) => {
       if (ownPort === undefined) return createListener.call(transport, options)
       const listener = createListener.call(transport, Object.assign({ reusePort: true }, options, { upgrader: noting(options.upgrader) }))

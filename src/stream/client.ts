@@ -88,7 +88,7 @@ export interface ClientConnection {
   /** Closes the connection because its token was revoked. */
   revoke(): void
   /** One heartbeat: sends progress to quiet subscriptions and closes a client that is silent. */
-  beat(now: number): void
+  beat(): void
   notifyPeer(event: PeerNotice, peer: Peer): void
   notifyDelivery(delivery: DeliveryView): void
   /** The positions of its subscriptions. */

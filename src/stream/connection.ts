@@ -59,6 +59,8 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
 
 /** Size in bytes up to which a refused frame is decoded, so that the answer can carry its id. */
 const namedBytes = 4_096
+/** Pings without a sign of life, after which a client is taken for gone. */
+const maxUnansweredPings = 2
 
 /** Bytes of a close frame with its reason, at most. */
 const goodbyeBytes = 127
@@ -71,7 +73,6 @@ class WebSocketClient implements Connection, Client {
   #grant: Grant
   /** Ends the connection when its token expires. */
   #expiry: Disposable | undefined
-  readonly #limits: StreamLimits
   readonly #components: ConnectionComponents
   readonly #sink: WebSocketSink
   readonly #pump: Pump
@@ -83,14 +84,14 @@ class WebSocketClient implements Connection, Client {
   #draining = false
   /** The token was revoked. Frames that were already received are dropped too. */
   #isRevoked = false
-  #lastHeard = performance.now()
+  /** Since the client was last heard. */
+  #unansweredPings = 0
 
   readonly notifyPeer = (event: PeerNotice, peer: Peer) => notifyOfPeer(this, event, peer)
   readonly notifyDelivery = (delivery: DeliveryView) => notifyOfDelivery(this, delivery)
 
   constructor({ limits, grant, address, welcome, query }: ConnectionInit, components: ConnectionComponents) {
     const { socket, codec, logger } = components
-    this.#limits = limits
     this.address = address
     this.#grant = grant
     this.#components = components
@@ -121,7 +122,7 @@ class WebSocketClient implements Connection, Client {
     )
     socket.on('message', (raw: Buffer, binary) => this.#onMessage(raw, binary))
     socket.on('pong', () => {
-      this.#lastHeard = performance.now()
+      this.#unansweredPings = 0
     })
     // ws itself closes the socket after an error (1009 for a frame over the limit).
     socket.on('error', (err) => logger.debug({ err }, 'stream socket failed'))
@@ -171,15 +172,16 @@ class WebSocketClient implements Connection, Client {
     this.#pump.run()
   }
 
-  beat(now: number): void {
-    const { socket } = this.#components
+  beat(): void {
     // Pongs are not read while the outlet is blocked, so their absence says nothing.
     if (this.outlet.isBlocked) return
-    if (now - this.#lastHeard > 2 * this.#limits.heartbeatMs) {
+    // Pings are counted, not the time: while this process stands still, answers that have come are not read either.
+    if (this.#unansweredPings === maxUnansweredPings) {
       this.close('noPong')
       return
     }
-    socket.ping()
+    this.#unansweredPings++
+    this.#components.socket.ping()
     for (const subscription of this.subscriptions.values()) subscription.reportProgress()
   }
 
@@ -247,7 +249,7 @@ class WebSocketClient implements Connection, Client {
   }
 
   #onMessage(raw: Buffer, binary: boolean): void {
-    this.#lastHeard = performance.now()
+    this.#unansweredPings = 0
     const { held, refusal } = this.#admit(raw.length)
     // A refused frame is decoded only if it is small, for the id in the answer.
     const decoded = refusal === undefined || raw.length <= namedBytes ? this.#components.codec.read(raw, binary) : undefined

@@ -85,8 +85,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   let stopping: Promise<void> | undefined
 
   function beat(): void {
-    const now = performance.now()
-    for (const connection of connections) connection.beat(now)
+    for (const connection of connections) connection.beat()
   }
 
   function admit(client: RateClient): void {

@@ -352,6 +352,18 @@ describe('heartbeat', () => {
     expect(await client.closed).toBe(4001)
   })
 
+  test('keeps a client when the gateway stands still for several heartbeats', async () => {
+    const { open } = await setUp({ heartbeatMs: 50 })
+    const client = await open('?topic=a')
+    const progress = () => client.frames.filter(({ type }) => type === 'progress').length
+    for (let round = 0; round < 3; round++) {
+      const before = progress()
+      standStill(300)
+      await client.until(() => progress() > before + 1)
+    }
+    expect(client.socket.readyState).toBe(client.socket.OPEN)
+  })
+
   test('keeps a client that only answers pings', async () => {
     const { open } = await setUp({ heartbeatMs: 250 })
     const client = await open('?topic=a')
@@ -395,3 +407,8 @@ test('a frame with the data that JSON makes longest is within the size that docs
   for (const type of ['message', 'request', 'response']) expect(sizes.get(type), type).toBeGreaterThan(6 * maxMessageBytes)
   expect(Math.max(...sizes.values())).toBeLessThan(6 * maxMessageBytes + 65_536)
 })
+
+/** No event of the process is handled for so long. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

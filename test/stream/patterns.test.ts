@@ -46,7 +46,8 @@ test('a subscription with own: false leaves out what its connection publishes, f
   client.send({ type: 'subscribe', id: 1, subscription: 'others', topics: ['a.>'], own: false })
   client.send({ type: 'subscribe', id: 2, subscription: 'all', topics: ['a.>'] })
   other.send({ type: 'subscribe', id: 1, subscription: 'others', topics: ['a.>'], own: false })
-  for (const each of [client, other]) await each.until(() => each.frames.some(({ type }) => type === 'caught-up'))
+  for (const name of ['others', 'all']) await client.expect('caught-up', ({ subscription }) => subscription === name)
+  await other.expect('caught-up')
   const published: string[] = []
   for (let round = 1; round <= 3; round++) {
     for (const data of [`mine ${round}`, `mine ${round}+`]) client.send({ type: 'publish', id: data, topic: 'a.b', data })

@@ -357,7 +357,7 @@ export const customEngine = [
   ),
   ...breaks(
     'src/engine/custom/refusals.ts',
-    ['test/engine/custom/refusals.test.ts', 'test/engine/custom/link/goodbye.test.ts'],
+    ['test/engine/custom/refusals.test.ts'],
     [
       ['blocked peers are linked', 'if (isBlocked(other)) {', 'if (isBlocked(`${other} `)) {'],
       ['a full gateway takes more links', 'links.size < maxConnections', 'links.size < 10 * maxConnections'],

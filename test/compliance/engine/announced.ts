@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { messageId, type SignedMessage } from '../../../src/model/signed-message.ts'
-import type { EngineNodes } from './nodes.ts'
+import { type EngineNodes, texts } from './nodes.ts'
 
 const idOf = ({ from, sequence }: SignedMessage) => messageId(from, sequence)
 
@@ -20,6 +20,8 @@ export function describeAnnounced({ createNode, pair, link, knows, publish }: En
       await delay(afterMs)
       // Until the link is there, however long that takes, so that some went out shortly before.
       let isLinked = false
+      await publish(author, 'orders', 'first')
+      await expect.poll(() => texts(neighbour.received)).toContain('first')
       const linking = link(late, neighbour).finally(() => {
         isLinked = true
       })

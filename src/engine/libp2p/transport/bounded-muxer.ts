@@ -2,6 +2,7 @@ import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, t
 import type { Limits } from '../../../limits.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { SignsOfLife } from '../signs-of-life.ts'
+import { holdUnread } from './hold-unread.ts'
 import { dropLateWindows } from './late-windows.ts'
 import { boundFrames } from './muxer-frames.ts'
 import { pauseReading } from './pause-reading.ts'
@@ -55,6 +56,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     onFirstListener(muxer, ({ detail: stream }) => {
       frames.opened()
       signsOfLife.listenTo(stream, muxer)
+      holdUnread(stream)
       waitForRoom(stream, connection)
       // Peers' streams are answered as they are read; a protocol that does not wait for room loses its stream.
       stream.maxWriteBufferLength = room
@@ -63,6 +65,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     muxer.createStream = async (options) => {
       const stream = await createStream.call(muxer, options)
       signsOfLife.listenTo(stream, muxer)
+      holdUnread(stream)
       waitForRoom(stream, connection)
       return refuseOverflow(stream, room)
     }

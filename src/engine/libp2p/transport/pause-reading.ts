@@ -11,9 +11,8 @@ interface QuicParts {
   onInboundStream?(native: NativeStream): void
 }
 
-/** Calls from a stream to its muxer. */
-interface Pausing {
-  sendPause?(): void
+/** A call from a stream to its muxer. */
+interface Resuming {
   sendResume?(): void
 }
 
@@ -26,21 +25,20 @@ export function pauseReading(muxer: StreamMuxer & QuicParts): void {
   const { onInboundStream } = muxer
   if (onInboundStream === undefined) return
   muxer.onInboundStream = (native) => {
-    let paused: PromiseWithResolvers<void> | undefined
+    let stream: (Stream & Resuming) | undefined
+    let resumed = Promise.withResolvers<void>()
     const { read } = native
     native.read = async (maxBytes) => {
-      await paused?.promise
+      while (stream?.readStatus === 'paused') await resumed.promise
       return await read.call(native, maxBytes)
     }
+    // The stream is handed over, and may be paused, inside this call.
     onInboundStream.call(muxer, native)
-    const stream: (Stream & Pausing) | undefined = muxer.streams.find(({ id }) => id === native.id())
+    stream = muxer.streams.find(({ id }) => id === native.id())
     if (stream === undefined) return
-    stream.sendPause = () => {
-      paused ??= Promise.withResolvers()
-    }
     stream.sendResume = () => {
-      paused?.resolve()
-      paused = undefined
+      resumed.resolve()
+      resumed = Promise.withResolvers()
     }
   }
 }

@@ -31,7 +31,8 @@ export const reading = [
     ['test/engine/libp2p/transport/hold-unread.test.ts'],
     [
       ['a stream without a reader reads on', 'stream.pause()\n', ''],
-      ['a stream that got a reader stays paused', "if (stream.readStatus === 'paused') stream.resume()", ''],
+      ['a stream that got a reader stays paused', "if (wasHeld && stream.readStatus === 'paused') stream.resume()", ''],
+      ['a reader is called while it begins to listen', 'queueMicrotask(letGo)', 'letGo()'],
     ],
   ),
   ...breaks(

@@ -17,6 +17,13 @@ export function holdUnread(stream: Stream & BufferedStream): void {
   const { dispatchReadBuffer, addEventListener } = stream
   if (dispatchReadBuffer === undefined) return
   let isHeld = false
+
+  function letGo(): void {
+    const wasHeld = isHeld
+    isHeld = false
+    if (wasHeld && stream.readStatus === 'paused') stream.resume()
+  }
+
   stream.dispatchReadBuffer = () => {
     dispatchReadBuffer.call(stream)
     if (stream.readStatus !== 'readable' || stream.readBufferLength <= unreadBytes) return
@@ -25,8 +32,7 @@ export function holdUnread(stream: Stream & BufferedStream): void {
   }
   stream.addEventListener = (...args: Parameters<typeof addEventListener>) => {
     addEventListener.apply(stream, args)
-    if (args[0] !== 'message' || !isHeld) return
-    isHeld = false
-    if (stream.readStatus === 'paused') stream.resume()
+    // A reader may listen before the rest of it is there, so it is given nothing inside this call, as by libp2p.
+    if (args[0] === 'message' && isHeld) queueMicrotask(letGo)
   }
 }

@@ -30,8 +30,14 @@ test.each(['tcp', 'quic'] as const)(
     })
     onTestFinished(() => node.stop())
     let received = 0
-    await node.handle(protocol, async (stream) => {
-      for await (const piece of stream) received += piece.byteLength
+    let wasTooEarly = false
+    await node.handle(protocol, (stream) => {
+      let isBeginning = true
+      stream.addEventListener('message', ({ data }) => {
+        wasTooEarly ||= isBeginning
+        received += data.byteLength
+      })
+      isBeginning = false
     })
     // libp2p notes the protocol of a stream between negotiation and handler.
     const { peerStore } = Reflect.get(node, 'components')
@@ -64,5 +70,6 @@ test.each(['tcp', 'quic'] as const)(
     noted.resolve()
     await sending
     await expect.poll(() => received).toBe(pieces * piece.length)
+    expect(wasTooEarly).toBe(false)
   },
 )

@@ -61,7 +61,7 @@ export const webRtc = [
       ['signals are taken over any link', ' || !link.isRelayed', ''],
       ['an end tells its private addresses', '.filter(({ ip }) => isPublicAddress(ip))', ''],
       ['a place is kept when the connection has ended', 'void connection.ended.then(session.end)', ''],
-      ['attempts follow at once', 'historyOf(peerId).notBefore > now() || ', ''],
+      ['attempts follow at once', 'history.isPausing(link) || ', ''],
     ],
   ),
   ...breaks(

@@ -3,7 +3,6 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { type BackOffRange, backOffMs } from '../../../lib/back-off.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
-import { createLru } from '../../../lib/lru.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
@@ -15,6 +14,7 @@ import type { Link } from '../link/link.ts'
 import type { MeetingOver } from '../link/link-handshake.ts'
 import type { RecordSocket } from '../link/record-socket.ts'
 import { tellerOf } from '../link/teller-of.ts'
+import { createAttemptHistory } from './attempt-history.ts'
 import { createChannelSocket } from './channel-socket.ts'
 import { maxSignalsBytes, signals, webRtcProtocol } from './protocols.ts'
 
@@ -47,13 +47,11 @@ export interface DatagramPathComponents {
 }
 
 const pauses: BackOffRange = { firstMs: 5_000, lastMs: 3_600_000 }
-/** Peers of which the failures are remembered. */
-const maxPeers = 1_000
 
 export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, components: DatagramPathComponents): DatagramPath {
   const { dialTimeoutMs } = init.limits
   const { links, isDue, connect, sessions, meet, stopping, logger, now = () => performance.now(), random } = components
-  const historyOf = createLru({ max: maxPeers }, () => ({ failures: 0, notBefore: 0 }))
+  const history = createAttemptHistory({ pauseMs: (failures) => backOffMs(pauses, failures, random) }, { now })
   const attempts = new Set<string>()
 
   /** Makes a connection that keeps its place until it has ended, and is closed when the work on it fails. */
@@ -110,7 +108,6 @@ export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, 
 
   async function begin(link: Link): Promise<void> {
     const { peerId } = link
-    const history = historyOf(peerId)
     attempts.add(peerId)
     using deadline = createDeadline(dialTimeoutMs, [stopping()])
     const { signal } = deadline
@@ -123,9 +120,9 @@ export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, 
         tryAll(connection, session, answer.candidates, link)
         await finish({ connection, session, socket }, link, 'initiator', signal)
       })
-      history.failures = 0
+      history.succeeded(link)
     } catch (err) {
-      history.notBefore = now() + backOffMs(pauses, history.failures++, random)
+      history.failed(link)
       logger.debug({ err, peerId }, 'found no path over UDP to a peer behind a relay')
     } finally {
       attempts.delete(peerId)
@@ -154,7 +151,7 @@ export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, 
       for (const link of links.all) {
         const { peerId, direction, isRelayed, hello } = link
         if (direction !== 'outbound' || !isRelayed || !hello.protocols.includes(webRtcProtocol)) continue
-        if (attempts.has(peerId) || historyOf(peerId).notBefore > now() || !isDue(link)) continue
+        if (attempts.has(peerId) || history.isPausing(link) || !isDue(link)) continue
         void begin(link)
       }
     },

@@ -7,6 +7,7 @@ import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import type { RequestHandler } from '../../engine.ts'
 import type { Link } from '../link/link.ts'
 import type { Meeting } from '../link/link-handshake.ts'
+import { createAttemptHistory } from './attempt-history.ts'
 import { directPathProtocol } from './protocols.ts'
 
 /**
@@ -80,17 +81,15 @@ interface Attempt {
   readonly outdated: AbortController
 }
 
-/** What became of the attempts that this end began on one relayed link. */
-interface History {
-  failures: number
-  notBefore: number
-  link: WeakRef<Link> | undefined
+function pauseMs(failures: number, random?: () => number): number {
+  const place = failures % attemptsInRow
+  return place === attemptsInRow - 1 ? restMs : backOffMs(pauses, place, random)
 }
 
 export function createDirectPath(components: DirectPathComponents): DirectPath {
   const { links, relayOf, show, meet, dialOwn, onEnd, stopping, logger, now = () => performance.now(), random } = components
   const attempts = new Map<string, Attempt>()
-  const historyOf = createLru({ max: maxPeers }, (): History => ({ failures: 0, notBefore: 0, link: undefined }))
+  const history = createAttemptHistory({ pauseMs: (failures) => pauseMs(failures, random) }, { now })
   const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
   const all = createTokenBucket(ofAll)
 
@@ -129,20 +128,10 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
     for (const attempt of attempts.values()) if (isOutdated(attempt)) end(attempt)
   }
 
-  /** A router or a relay has changed when the link is a new one: what failed before it says nothing of it. */
-  function historyOn(link: Link): History {
-    const history = historyOf(link.peerId)
-    if (history.link?.deref() !== link) Object.assign(history, { failures: 0, notBefore: 0, link: new WeakRef(link) })
-    return history
-  }
-
   function failed(link: Link): void {
-    const history = historyOn(link)
-    const isLast = ++history.failures % attemptsInRow === 0
-    const pauseMs = isLast ? restMs : backOffMs(pauses, (history.failures - 1) % attemptsInRow, random)
-    history.notBefore = now() + pauseMs
+    const ms = history.failed(link)
     // A timer may fire a millisecond early.
-    if (!isLast) setTimeout(step, pauseMs + 1).unref()
+    if (ms < restMs) setTimeout(step, ms + 1).unref()
   }
 
   /** The beginning end. Its `show` is also the signal to connect: it takes half a round trip. */
@@ -160,7 +149,7 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       show(relay, peerId)
       await passed(roundTripMs / 2, signal)
       await meet(at, relay, { role: 'initiator', expectedPeerId: peerId, localPort, dialledAt: remote }, signal)
-      historyOn(link).failures = 0
+      history.succeeded(link)
       onEnd('succeeded')
       logger.debug({ peerId }, 'a direct link takes the place of one through a relay')
     } catch (err) {
@@ -203,7 +192,7 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
 
   function isDue(link: Link): boolean {
     if (link.direction !== 'outbound' || !link.isRelayed || attempts.has(link.peerId)) return false
-    return isAble(link) && historyOn(link).notBefore <= now()
+    return isAble(link) && !history.isPausing(link)
   }
 
   function isAble({ hello }: Link): boolean {
@@ -244,7 +233,7 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       attempt.shown.resolve(at)
       return true
     },
-    isSpent: (link) => !isAble(link) || wayOf(link) === undefined || historyOn(link).failures > 0,
+    isSpent: (link) => !isAble(link) || wayOf(link) === undefined || history.failures(link) > 0,
     get size() {
       return attempts.size
     },

@@ -145,21 +145,39 @@ test('a peer that begins again and again waits for a minute', async () => {
   await expect(attempt()).rejects.toThrow('no valid mid')
 })
 
+/** Has an end begin what is due, and waits for its end. Returns the number of attempts so far. */
+async function attemptsOf(end: DatagramEnd): Promise<number> {
+  end.path.step()
+  await Promise.all(end.connections.map(({ ended }) => ended))
+  await new Promise((resolve) => setImmediate(resolve))
+  return end.connections.length
+}
+
 test('after a failure an attempt follows after five seconds, then after twice as long', async () => {
   const [a] = await datagramEnds({ signals: () => Buffer.alloc(0) })
-  async function attempts(): Promise<number> {
-    a.path.step()
-    await Promise.all(a.connections.map(({ ended }) => ended))
-    await new Promise((resolve) => setImmediate(resolve))
-    return a.connections.length
-  }
   a.path.step()
-  await expect.poll(attempts, patience).toBe(1)
+  await expect.poll(() => attemptsOf(a), patience).toBe(1)
   a.now += 4_999
-  expect(await attempts()).toBe(1)
+  expect(await attemptsOf(a)).toBe(1)
   a.now += 1
   a.path.step()
-  await expect.poll(attempts, patience).toBe(2)
+  await expect.poll(() => attemptsOf(a), patience).toBe(2)
   a.now += 9_999
-  expect(await attempts()).toBe(2)
+  expect(await attemptsOf(a)).toBe(2)
+})
+
+test('over a relayed link that is new an attempt follows at once, and the pauses begin anew: a router or a relay has changed', async () => {
+  const [a] = await datagramEnds({ signals: () => Buffer.alloc(0) })
+  for (const attempts of [1, 2, 3]) {
+    a.path.step()
+    await expect.poll(() => attemptsOf(a), patience).toBe(attempts)
+    a.now += 10_000
+  }
+  expect(await attemptsOf(a)).toBe(3)
+  a.renew()
+  a.path.step()
+  await expect.poll(() => attemptsOf(a), patience).toBe(4)
+  a.now += 5_000
+  a.path.step()
+  await expect.poll(() => attemptsOf(a), patience).toBe(5)
 })

@@ -7,7 +7,7 @@ import { Unauthorized } from '../../src/errors.ts'
 import type { LookUp } from '../../src/lib/look-up.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { createHistory } from '../../src/log/history.ts'
-import { createHub } from '../../src/log/hub.ts'
+import { createHub, type Hub } from '../../src/log/hub.ts'
 import { fullGrant } from '../../src/model/grant.ts'
 import type { NewMessage } from '../../src/model/message.ts'
 import { type WebhookInput, webhookInputSchema } from '../../src/model/webhook.ts'
@@ -113,14 +113,19 @@ export async function stage(
 
   return {
     ...{ webhooks, store, clock, endings, rights, outcomes },
-    async publish(topic, data, fields = {}) {
-      const message = newMessage(topic, { data: Buffer.from(data), ...fields })
-      const { previousTip, entries } = await store.log.append([message])
-      const stored = entries.flatMap((entry) => ('message' in entry && entry.message !== undefined ? [entry.message] : []))
-      hub.append(previousTip, stored)
-      return message.id
-    },
+    publish: publisher({ store, hub }),
     create: (fields) => webhooks.create(webhookInputSchema.parse({ topics: ['>'], ...fields }), { grant: anyone, client: 'local' }),
+  }
+}
+
+/** Appends messages to the log as ingest does. */
+export function publisher({ store, hub }: { store: Store; hub: Pick<Hub, 'append'> }): Stage['publish'] {
+  return async (topic, data, fields = {}) => {
+    const message = newMessage(topic, { data: Buffer.from(data), ...fields })
+    const { previousTip, entries } = await store.log.append([message])
+    const stored = entries.flatMap((entry) => ('message' in entry && entry.message !== undefined ? [entry.message] : []))
+    hub.append(previousTip, stored)
+    return message.id
   }
 }
 

@@ -18,13 +18,13 @@ export const deliverySettings = [
 /** A consumer: what it is, its settings, and its parked messages. */
 export function OpenedConsumer({ consumer, changed, close }: { consumer: Consumer; changed: () => void; close: () => void }) {
   const may = useMay()
-  const { name, order, createdAt, position, waiting, unacked, workers, traffic, gaps, lastGap } = consumer
+  const { name, order, createdAt, createdBy, position, waiting, unacked, workers, traffic, gaps, lastGap } = consumer
   const { delivered, settled } = traffic
   const { act, error } = useChanges(changed)
   const facts = [
     { name: 'Topics', value: selected(consumer) },
     { name: 'Order', value: order },
-    { name: 'Made', value: time(createdAt) },
+    { name: 'Made', value: `${time(createdAt)}, by ${createdBy}` },
     { name: 'Position', value: <code>{position}</code> },
     { name: 'Pending', value: pendingOf(consumer) },
     { name: 'Waiting', value: number(waiting) },

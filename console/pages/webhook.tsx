@@ -89,12 +89,25 @@ export function OpenedWebhook({ webhook, changed, close }: { webhook: Webhook; c
 }
 
 function factsOf(webhook: Webhook) {
-  const { url, cursor, createdAt, acceptedAt, failures, failingSince, retryAt, lastError, gap, oldSecretUntil, headers, publicKeys } =
-    webhook
+  const {
+    url,
+    cursor,
+    createdAt,
+    createdBy,
+    acceptedAt,
+    failures,
+    failingSince,
+    retryAt,
+    lastError,
+    gap,
+    oldSecretUntil,
+    headers,
+    publicKeys,
+  } = webhook
   return [
     { name: 'Receiver', value: url },
     { name: 'Topics', value: selected(webhook) },
-    { name: 'Made', value: time(createdAt) },
+    { name: 'Made', value: `${time(createdAt)}, by ${createdBy}` },
     { name: 'Position', value: <code>{cursor}</code> },
     { name: 'Last accepted', value: time(acceptedAt) },
     ...(failingSince === null ? [] : [{ name: 'Failing', value: `${plural(failures, 'attempt')} since ${time(failingSince)}` }]),

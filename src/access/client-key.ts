@@ -10,6 +10,9 @@ export const anyoneId = 'anyone'
  */
 export const unknownAddress = 'unknown'
 
+/** What the key of a client without a token begins with, before its address. */
+const addressPrefix = 'address '
+
 /** The key of clients without a token on this host, which are exempt from shares. */
 export const localKey = 'local'
 
@@ -22,9 +25,14 @@ export function clientKey({ grantId, address }: { grantId: string; address: stri
   return addressKey(address)
 }
 
+/** The id of the grant that a client has whose key this is. */
+export function actorOf(key: string): string {
+  return key === localKey || key.startsWith(addressPrefix) ? anyoneId : key
+}
+
 /** The identity that limits per address count for. */
 export function addressKey(address: string): string {
-  return isLoopbackAddress(address) ? localKey : `address ${networkOf(address)}`
+  return isLoopbackAddress(address) ? localKey : addressPrefix + networkOf(address)
 }
 
 /** Whether the address is a loopback address. */

@@ -37,6 +37,7 @@ export const messageExample: MessageView = {
 export const consumerExample: ConsumerView = {
   ...{ name: 'billing', topics: ['orders.>'], direct: false, order: 'none', ...consumerDefaults },
   createdAt: '2026-11-23T12:34:04.000Z',
+  createdBy: 'operator',
   position: `${epoch}.1041`,
   gaps: 0,
 }
@@ -248,6 +249,7 @@ export const webhookExample: WebhookView = {
   oldSecretUntil: null,
   publicKeys: ['whpk_Zm9yIGV4YW1wbGUsIG5vdCBhIGtleSBvZiBhbnlvbmU='],
   createdAt: '2026-11-23T12:34:04.000Z',
+  createdBy: 'operator',
 }
 
 export const newWebhookExample: WebhookWithSecret = { ...webhookExample, secret: 'whsec_Zm9yIGV4YW1wbGUsIG5vdCBhIHNlY3JldCBvZiBhbnk=' }

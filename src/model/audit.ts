@@ -1,15 +1,12 @@
 import { z } from 'zod'
+import { actorSchema } from './actor.ts'
 
 /** An administrative act, as returned by `GET /v1/audit`. */
 export const auditSchema = z
   .object({
     id: z.string().meta({ example: '00gk3v9q2x7m1f3a9c' }),
     at: z.iso.datetime(),
-    actor: z
-      .string()
-      .describe(
-        'Id of the token that was used; `operator` for the configured admin token, `sub:…` for a subject of the identity provider, `anyone` without tokens.',
-      ),
+    actor: actorSchema,
     act: z.string().describe('The `operationId` of the request.').meta({ example: 'revokeToken' }),
     detail: z
       .record(z.string(), z.unknown())

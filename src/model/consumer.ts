@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { actorSchema } from './actor.ts'
 import { cursorSchema } from './cursor.ts'
 import { messageSchema } from './message.ts'
 import { nameSchema } from './text.ts'
@@ -62,6 +63,7 @@ export const consumerSchema = z
     order: consumerOrderSchema,
     ...handingOut,
     createdAt: z.iso.datetime(),
+    createdBy: actorSchema,
     position: cursorSchema.describe('Everything up to here was handed out, waits to be handed out again, or is parked.'),
     gaps: z.int().describe('How often messages were gone before a worker had them: pruned, deleted, or damaged on disk.'),
     lastGap: z

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { actorSchema } from './actor.ts'
 import { cursorSchema, positionSchema } from './cursor.ts'
 import { gapFields } from './gap.ts'
 import { messageSchema } from './message.ts'
@@ -113,6 +114,7 @@ export const webhookSchema = z
       .describe('Public keys of the gateways that may send, for the signatures `v1a`: `whpk_` and the Ed25519 key in base64.')
       .meta({ example: ['whpk_Zm9yIGV4YW1wbGUsIG5vdCBhIGtleSBvZiBhbnlvbmU='] }),
     createdAt: z.iso.datetime(),
+    createdBy: actorSchema,
   })
   .meta({ id: 'Webhook', description: 'A webhook, without its secret.' })
 export type WebhookView = z.infer<typeof webhookSchema>

@@ -7,7 +7,7 @@ import { publicKeyText } from './signature.ts'
 
 /** A webhook as clients see it, without its secrets and the values of its header fields. */
 export function webhookView(webhook: WebhookRecord, { clock, publicKeys }: { clock: Ages; publicKeys: string[] }): WebhookView {
-  const { id, settings, state, progress, secrets, createdAt } = webhook
+  const { id, settings, state, progress, secrets, createdAt, owner: createdBy } = webhook
   const { cursor, failures, failingSince, retryAt, lastError = null, lastGap, acceptedAt } = progress
   const time = (at: number | undefined) => (at === undefined ? null : timeOf(at, clock))
   const old = secrets.find(({ until = 0 }) => until > clock.age())
@@ -16,7 +16,7 @@ export function webhookView(webhook: WebhookRecord, { clock, publicKeys }: { clo
     headers: settings.headers.map(({ name }) => ({ name })),
     ...{ failingSince: time(failingSince), retryAt: time(retryAt), acceptedAt: time(acceptedAt) },
     ...(lastGap === undefined ? {} : { gap: gapView(lastGap) }),
-    ...{ oldSecretUntil: time(old?.until), createdAt: timeOf(createdAt, clock) },
+    ...{ oldSecretUntil: time(old?.until), createdAt: timeOf(createdAt, clock), createdBy },
   }
 }
 

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Access } from '../access/access.ts'
 import { createClientShares } from '../access/client-shares.ts'
@@ -196,12 +197,15 @@ export function createWebhooks(init: WebhooksInit, components: WebhooksComponent
       if (!isOwner(before, grant) && (after !== undefined || Object.keys(more).length > 0))
         throw new Forbidden('Only the token that made the webhook can change more than its state.')
       const cursor = isOwner(before, grant) ? await admitted(changedSettings(before.settings, changes), after, grant) : undefined
-      const isOther = more.topics !== undefined || more.direct !== undefined
-      const webhook = await changed(id, ({ settings, progress, ...now }) => ({
-        settings: changedSettings(settings, changes),
-        state: state ?? now.state,
-        progress: changedProgress(progress, { cursor, isOther, isResumed: state === 'active' }),
-      }))
+      const webhook = await changed(id, ({ settings, progress, ...now }) => {
+        const to = changedSettings(settings, changes)
+        const isOther = !isDeepStrictEqual(subscriptionFilter(to), subscriptionFilter(settings))
+        return {
+          settings: to,
+          state: state ?? now.state,
+          progress: changedProgress(progress, { cursor, isOther, isResumed: state === 'active' }),
+        }
+      })
       return await view(webhook)
     },
     async remove(id, grant) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clientKey, isLoopbackAddress, networkOf } from '../../src/access/client-key.ts'
+import { actorOf, clientKey, isLoopbackAddress, networkOf } from '../../src/access/client-key.ts'
 
 describe('the key of a client', () => {
   it('is its token, wherever it comes from', () => {
@@ -17,6 +17,14 @@ describe('the key of a client', () => {
   it('is one for everybody of this host without a token', () => {
     for (const address of ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1'])
       expect(clientKey({ grantId: 'anyone', address })).toBe('local')
+  })
+
+  it.each(['192.0.2.1', '2001:db8::1', '127.0.0.1'])('tells who that was: the token, or anyone at %s', (address) => {
+    expect(['tok_1', 'anyone', 'sub:ann'].map((grantId) => actorOf(clientKey({ grantId, address })))).toEqual([
+      'tok_1',
+      'anyone',
+      'sub:ann',
+    ])
   })
 
   it.each([

@@ -111,7 +111,10 @@ test('a token works on consumers whose topics it allows; who did not create one 
   expect(await call('PUT', '/v1/consumers/c', { ...stranger, json })).toMatchObject({ status: 403 })
   expect(await call('PUT', '/v1/consumers/c', { ...reader, json })).toMatchObject({ status: 403 })
   expect(await call('PUT', '/v1/consumers/c', { ...maker, json: { ...json, direct: true } })).toMatchObject({ status: 403 })
-  expect(await call('PUT', '/v1/consumers/c', { ...maker, json })).toMatchObject({ status: 201 })
+  expect(await call('PUT', '/v1/consumers/c', { ...maker, json })).toMatchObject({
+    status: 201,
+    body: { createdBy: expect.stringMatching(/^tok_/) },
+  })
   const ofConsumer = [
     ['GET', '', {}],
     ['POST', '/pull', {}],

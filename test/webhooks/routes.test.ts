@@ -8,7 +8,7 @@ const webhookHosts = ['127.0.0.1']
 test('are made, read, changed, tested and deleted by the token that made them, and messages are sent meanwhile', async () => {
   const { call, tokenFor } = await gatewayWithTokens({ webhookHosts })
   const { url, received } = await receiver(() => ({ body: 'thanks' }))
-  const { secret: token } = await tokenFor(['webhooks', 'read', 'publish'], ['orders.>'])
+  const { id, secret: token } = await tokenFor(['webhooks', 'read', 'publish'], ['orders.>'])
   const made = await call('POST', '/v1/webhooks', { token, body: { url, topics: ['orders.>'], headers: [{ name: 'X-Own', value: 'a' }] } })
   expect(made).toMatchObject({
     status: 201,
@@ -24,7 +24,7 @@ test('are made, read, changed, tested and deleted by the token that made them, a
   expect([made.body['headers'], (await call('GET', '/v1/webhooks', { token: adminToken })).body.items?.[0]?.headers]).toEqual(
     Array(2).fill([{ name: 'X-Own' }]),
   )
-  expect((await call('GET', '/v1/webhooks', { token })).body).toMatchObject({ items: [{ id: made.body['id'] }], next: null })
+  expect((await call('GET', '/v1/webhooks', { token })).body).toMatchObject({ items: [{ id: made.body['id'], createdBy: id }], next: null })
   expect((await call('POST', `${path}/test`, { token })).body).toMatchObject({ status: 200, error: null, body: 'thanks' })
   expect(received.at(-1)?.body).toMatchObject({ type: 'test', items: [] })
   await expect.poll(async () => (await call('GET', `${path}/attempts`, { token })).body.items).toMatchObject([{ status: 200, messages: 1 }])

@@ -95,6 +95,7 @@ test('that read other topics, or from another position, begin another batch; one
     return (await here.store.webhooks.get(id))?.progress
   }
   expect(await changed({ batchSize: 7 })).toMatchObject({ batch, failures: 3 })
+  expect(await changed({ topics: ['orders.a'], direct: false })).toMatchObject({ batch, failures: 3 })
   expect((await changed({ topics: ['orders.b'] }))?.batch).toBeUndefined()
   expect(await changed({ after: 'earliest' })).toMatchObject({ batch: undefined, failures: 0 })
 })

@@ -175,6 +175,7 @@ function fieldsOf(consumer: View): Field[] {
     ['max unacked', consumer.maxUnacked],
     ['max deliveries', consumer.maxDeliveries === 0 ? 'no limit' : consumer.maxDeliveries],
     ['backoff', `${consumer.backoffMs / 1_000} s`],
+    ['created', `${consumer.createdAt}, by ${consumer.createdBy}`],
     ['position', consumer.position],
     ['gaps', lastGap === undefined ? consumer.gaps : `${consumer.gaps}, the last one after ${lastGap.from} up to ${lastGap.to}`],
     ['pending', consumer.isPendingExact === false ? `${consumer.pending} or more` : consumer.pending],

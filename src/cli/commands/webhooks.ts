@@ -196,6 +196,7 @@ function fieldsOf(webhook: Webhook): Field[] {
     ['id', webhook.id],
     ['url', webhook.url],
     ['topics', selectionOf(webhook)],
+    ['created', `${webhook.createdAt}, by ${webhook.createdBy}`],
     ['state', webhook.state],
     ['cursor', webhook.cursor],
     ['batch', `${webhook.batchSize} messages, or after ${webhook.batchMs / 1_000} s`],

@@ -105,6 +105,7 @@ class ConsumerInfo(TypedDict):
     maxDeliveries: int
     backoffMs: int
     createdAt: str
+    createdBy: str
     position: Cursor
     gaps: int
     lastGap: NotRequired[ConsumerGap]
@@ -135,6 +136,7 @@ class ConsumerState(TypedDict):
     maxDeliveries: int
     backoffMs: int
     createdAt: str
+    createdBy: str
     position: Cursor
     gaps: int
     lastGap: NotRequired[ConsumerGap]
@@ -622,6 +624,7 @@ class Webhook(TypedDict):
     oldSecretUntil: str | None
     publicKeys: list[str]
     createdAt: str
+    createdBy: str
 
 
 class WebhookAttempt(TypedDict):
@@ -703,6 +706,7 @@ class WebhookWithSecret(TypedDict):
     oldSecretUntil: str | None
     publicKeys: list[str]
     createdAt: str
+    createdBy: str
     secret: str
 
 

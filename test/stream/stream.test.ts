@@ -5,6 +5,7 @@ import { parseCursor } from '../../src/model/cursor.ts'
 import { memoryGateway, memoryPair } from '../fixtures/gateway-pair.ts'
 import { createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createRest, type Rest } from '../fixtures/rest.ts'
+import { standStill } from '../fixtures/stand-still.ts'
 import { openStream, type StreamClient } from '../fixtures/stream-client.ts'
 
 async function setUp(limits: Partial<Limits> = {}): Promise<{ gateway: Gateway; rest: Rest; open(query?: string): Promise<StreamClient> }> {
@@ -407,8 +408,3 @@ test('a frame with the data that JSON makes longest is within the size that docs
   for (const type of ['message', 'request', 'response']) expect(sizes.get(type), type).toBeGreaterThan(6 * maxMessageBytes)
   expect(Math.max(...sizes.values())).toBeLessThan(6 * maxMessageBytes + 65_536)
 })
-
-/** No event of the process is handled for so long. */
-function standStill(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-}

@@ -270,7 +270,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
         throw error
       }
       starting.heartbeat = setInterval(() => {
-        for (const link of links.all) link.beat(performance.now())
+        for (const link of links.all) link.beat()
       }, limits.silentLinkMs / 3)
       reach.start()
     },

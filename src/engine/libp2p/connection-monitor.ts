@@ -1,6 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import { createDeadline } from '../../lib/deadline.ts'
 import type { Limits } from '../../limits.ts'
+import { createSilence, type Silence } from '../silence.ts'
 import { pingOver } from './ping.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 
@@ -9,12 +10,19 @@ import type { SignsOfLife } from './signs-of-life.ts'
  * closes a connection as soon as a ping on it fails. But peers refuse pings on connections that work: go-libp2p takes
  * two at a time from a peer, however many connections there are, and rust-libp2p gives up one when another begins. So a
  * refused ping ends none. A connection that stays mute while the peer is heard on another one has lost its way, and
- * ends sooner.
+ * ends sooner. Looks are counted, not the time (silence.ts).
  */
 export interface ConnectionMonitor {
   start(): void
   stop(): Promise<void>
 }
+
+/** Looks in `silentLinkMs`, and those in a row without a sign of life that end a connection. It is pinged at each. */
+const looksPerSilence = 4
+const maxSilentLooks = 3
+/** Looks in `silentLinkMs` at a connection whose ping waits for its answer, and those that end it for a lost way. */
+const looksPerPing = 12
+const maxMuteLooks = 2
 
 export function createConnectionMonitor(
   init: { limits: Pick<Limits, 'silentLinkMs'> },
@@ -23,26 +31,44 @@ export function createConnectionMonitor(
   const { silentLinkMs } = init.limits
   const { connections, signsOfLife } = components
   const pinged = new Map<Connection, Promise<void>>()
+  const silences = new WeakMap<Connection, Silence>()
   let stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
 
   function look(): void {
     for (const connection of connections()) {
-      if (connection.status !== 'open' || pinged.has(connection)) continue
-      pinged.set(
-        connection,
-        endIfSilent(connection).finally(() => pinged.delete(connection)),
-      )
+      if (connection.status !== 'open') continue
+      if (silenceOf(connection).look() >= maxSilentLooks) end(connection)
+      else if (!pinged.has(connection)) {
+        pinged.set(
+          connection,
+          ping(connection).finally(() => pinged.delete(connection)),
+        )
+      }
     }
   }
 
-  async function endIfSilent(connection: Connection): Promise<void> {
+  function silenceOf(connection: Connection): Silence {
+    const known = silences.get(connection)
+    const silence = known ?? createSilence(() => signsOfLife.heardAt(connection))
+    if (known === undefined) silences.set(connection, silence)
+    return silence
+  }
+
+  async function ping(connection: Connection): Promise<void> {
     const start = performance.now()
-    const lost = setTimeout(() => {
-      if (isMuteSince(start, connection) && isHeardElsewhere(start, connection)) end(connection)
-    }, silentLinkMs / 6).unref()
-    const isSilent = await isSilentAfterPing(connection, start).finally(() => clearTimeout(lost))
-    if (isSilent) end(connection)
+    let looks = 0
+    const lost = setInterval(() => {
+      if (++looks >= maxMuteLooks && isMuteSince(start, connection) && isHeardElsewhere(start, connection)) end(connection)
+    }, silentLinkMs / looksPerPing).unref()
+    using deadline = createDeadline(Math.round((silentLinkMs * 2) / 3), [stopping.signal])
+    try {
+      connection.rtt = await pingOver(connection, deadline.signal)
+    } catch {
+      // A peer that refuses the ping is alive, and any sign of life counts.
+    } finally {
+      clearInterval(lost)
+    }
   }
 
   function end(connection: Connection): void {
@@ -57,23 +83,11 @@ export function createConnectionMonitor(
     return connections().some((other) => other.remotePeer.equals(remotePeer) && !isMuteSince(start, other))
   }
 
-  async function isSilentAfterPing(connection: Connection, start: number): Promise<boolean> {
-    using deadline = createDeadline(Math.round((silentLinkMs * 2) / 3), [stopping.signal])
-    try {
-      connection.rtt = await pingOver(connection, deadline.signal)
-      return false
-    } catch {
-      // A peer that refuses the ping is alive. One whose pings all fail at once, and of which nothing else comes, is not.
-      const isSilent = deadline.isOver || performance.now() - signsOfLife.heardAt(connection) > silentLinkMs
-      return !stopping.signal.aborted && isMuteSince(start, connection) && isSilent
-    }
-  }
-
   return {
     start() {
       if (timer !== undefined) return
       stopping = new AbortController()
-      timer = setInterval(look, silentLinkMs / 3).unref()
+      timer = setInterval(look, silentLinkMs / looksPerSilence).unref()
     },
     async stop() {
       clearInterval(timer)

@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { createConnectionMonitor } from '../../../src/engine/libp2p/connection-monitor.ts'
+import { standStill } from '../../fixtures/stand-still.ts'
 
 const limits = { silentLinkMs: 30_000 }
 const silent = async () => await Promise.withResolvers<never>().promise
@@ -44,6 +46,10 @@ function connection(remotePeer: PeerId, ping: () => Promise<Stream>) {
 }
 
 function monitor(...connections: ReturnType<typeof connection>[]) {
+  return monitorWith(limits, ...connections)
+}
+
+function monitorWith(limits: { silentLinkMs: number }, ...connections: ReturnType<typeof connection>[]) {
   const heardAt = (each: Connection) => connections.find((other) => other === each)?.heardAt ?? 0
   const made = createConnectionMonitor({ limits }, { connections: () => connections, signsOfLife: { heardAt } })
   onTestFinished(() => made.stop())
@@ -80,10 +86,32 @@ test('keeps a connection whose other end refuses pings, or is too busy for them,
 test('closes a connection on which pings fail at once, and nothing else comes', async () => {
   const ended = connection(await somePeer(), refused)
   monitor(ended)
-  await vi.advanceTimersByTimeAsync(limits.silentLinkMs)
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs - 1)
+  expect(ended.newStream).toHaveBeenCalledTimes(3)
   expect(ended.abort).not.toHaveBeenCalled()
-  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 3)
+  await vi.advanceTimersByTimeAsync(1)
   expect(ended.abort).toHaveBeenCalledOnce()
+})
+
+test.each([
+  ['alone', []],
+  ['while the peer is heard on another', [null]],
+])('keeps a connection, %s, when the process stands still for longer: what has come is not read yet', async (_, others) => {
+  vi.useRealTimers()
+  const peer = await somePeer()
+  const other = connection(peer, silent)
+  const slow = connection(peer, async () => {
+    await nextTurn()
+    other.heardAt = performance.now()
+    standStill(700)
+    // Timers that are due come before the next event.
+    await nextTurn()
+    slow.heardAt = performance.now()
+    return echo(0)
+  })
+  monitorWith({ silentLinkMs: 900 }, slow, ...others.map(() => other))
+  await expect.poll(() => slow.newStream.mock.calls.length, { timeout: 20_000 }).toBeGreaterThan(2)
+  expect(slow.abort).not.toHaveBeenCalled()
 })
 
 test('closes a connection that stays mute while the peer is heard on another, sooner, and all dead ones of a peer together', async () => {
@@ -110,7 +138,7 @@ test('pings open connections only, one ping at a time on each, and measures the 
   const closing = Object.assign(connection(peer, silent), { status: 'closing' })
   monitor(waiting, near, closing)
   await vi.advanceTimersByTimeAsync(limits.silentLinkMs - 1)
-  expect([waiting, near, closing].map(({ newStream }) => newStream.mock.calls.length)).toEqual([1, 2, 0])
+  expect([waiting, near, closing].map(({ newStream }) => newStream.mock.calls.length)).toEqual([1, 3, 0])
   expect(near.rtt).toBe(7)
 })
 
@@ -121,11 +149,9 @@ test('pings as often when it is started twice; a stop waits for pings, ends no c
   const slow = Object.assign(connection(peer, silent), { newStream: () => opening.promise })
   const made = monitor(refusing, mute, slow)
   made.start()
-  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 2)
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 3)
   expect(refusing.newStream).toHaveBeenCalledOnce()
-  // Not heard for long, but heard since its ping began: the ping that is under way at the stop is its second.
-  mute.heardAt = performance.now()
-  await vi.advanceTimersByTimeAsync(limits.silentLinkMs + limits.silentLinkMs / 10)
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 2)
   const asked = refusing.newStream.mock.calls.length
   let isStopped = false
   const stopped = made.stop().then(() => {

@@ -262,6 +262,8 @@ export const customEngine = [
     [
       ['requests in progress are cut', ' || !requests.isIdle', ''],
       ['a link closes before the peer has moved', ' || !hasPeerMoved || ', ' || '],
+      ['a link whose peer is silent stays', 'silence.look() > maxSilentLooks || ', ''],
+      ['a link whose peer does not move stays', ' || ++looks > maxLooks', ''],
       ['what waits for credit is dropped', 'await channel.drained(0, stopping.signal).catch(() => undefined)', ''],
     ],
   ),

@@ -51,7 +51,16 @@ export const reading = [
         'components.reading.link(this.peerId, () => undefined)',
       ],
       ['a slowed peer is read', 'this.#hasBegun && this.#slowed === undefined && ', 'this.#hasBegun && '],
-      ['a peer that is held back is silent', '!this.#isPaused && now - this.#channel.lastHeard', 'now - this.#channel.lastHeard'],
+      ['a peer that is held back is silent', 'this.#isPaused ? performance.now() : this.#channel.lastHeard))', 'this.#channel.lastHeard))'],
+      ['a silent peer stays', 'this.#silence.look() >= maxUnansweredPings', 'false'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/silence.ts',
+    ['test/engine/custom/link/hostile-peers.test.ts', 'test/engine/libp2p/connection-monitor.test.ts'],
+    [
+      ['one silent look is enough', 'heard > before ? 0 : looks + 1', 'heard > before ? 0 : looks + 3'],
+      ['a sign of life does not count', 'heard > before ? 0 : looks + 1', 'looks + 1'],
     ],
   ),
   ...breaks(

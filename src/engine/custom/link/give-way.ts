@@ -1,3 +1,4 @@
+import { createSilence } from '../../silence.ts'
 import { frameTypes } from './frame-types.ts'
 import type { Requests } from './requests.ts'
 import type { SecureChannel } from './secure-channel.ts'
@@ -22,10 +23,11 @@ export interface GivingWay {
   readonly moved: Promise<void>
 }
 
-/** Milliseconds without a sign of a peer that has not moved, and in all, after which the link is closed as it is. */
-const silentMs = 2_000
-const longestMs = 10_000
+/** Milliseconds between looks at a link whose peer has not moved. */
 const lookMs = 500
+/** Looks without a sign of life, and in all, after which the link is closed as it is: two seconds and ten. */
+const maxSilentLooks = 4
+const maxLooks = 20
 
 export interface GivingWayComponents {
   channel: Pick<SecureChannel, 'close' | 'drained' | 'lastHeard' | 'takeAll' | 'write'>
@@ -35,7 +37,9 @@ export interface GivingWayComponents {
 export function createGivingWay({ channel, requests }: GivingWayComponents): GivingWay {
   const moved = Promise.withResolvers<void>()
   const stopping = new AbortController()
-  let begunAt: number | undefined
+  const silence = createSilence(() => channel.lastHeard)
+  let hasBegun = false
+  let looks = 0
   let hasPeerMoved = false
   let isClosing = false
   let watch: NodeJS.Timeout | undefined
@@ -47,13 +51,11 @@ export function createGivingWay({ channel, requests }: GivingWayComponents): Giv
 
   /** Closes a link whose peer does not move: it is dead, or has never counted this link. */
   function look(): void {
-    const now = performance.now()
-    const from = begunAt ?? now
-    if (now - from > longestMs || now - Math.max(from, channel.lastHeard) > silentMs) close()
+    if (silence.look() > maxSilentLooks || ++looks > maxLooks) close()
   }
 
   async function closeWhenDone(): Promise<void> {
-    if (isClosing || begunAt === undefined || !hasPeerMoved || !requests.isIdle) return
+    if (isClosing || !hasBegun || !hasPeerMoved || !requests.isIdle) return
     isClosing = true
     // A circuit drops what waits for credit when it is closed.
     await channel.drained(0, stopping.signal).catch(() => undefined)
@@ -62,8 +64,9 @@ export function createGivingWay({ channel, requests }: GivingWayComponents): Giv
 
   return {
     begin() {
-      if (begunAt !== undefined) return
-      begunAt = performance.now()
+      if (hasBegun) return
+      hasBegun = true
+      silence.look()
       channel.takeAll()
       channel.write(frameTypes.moved)
       if (!hasPeerMoved) watch = setInterval(look, lookMs)
@@ -84,7 +87,7 @@ export function createGivingWay({ channel, requests }: GivingWayComponents): Giv
       moved.resolve()
     },
     get hasBegun() {
-      return begunAt !== undefined
+      return hasBegun
     },
     moved: moved.promise,
   }

@@ -57,8 +57,8 @@ export interface Link {
    * Charges the peer for the work of a frame (frame-prices.ts). A peer that causes too much work is slowed, then cut.
    */
   charge(units: number): void
-  /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
-  beat(now: number): void
+  /** One of three heartbeats in `silentLinkMs`: measures the round trip, and closes a link whose other end is silent. */
+  beat(): void
   /** When the other end was last heard, by the monotonic clock. While the link is not read, the current time. */
   readonly heardAt: number
   /** Closes the link without the closing handshake, for an end that does not respond. */

@@ -5,6 +5,7 @@ import { FrameFlood } from '../../frame-flood.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
 import { isDirect, type LinkPath, linkPathOf } from '../../reach/link-path.ts'
 import type { LinkReading } from '../../reading.ts'
+import { createSilence } from '../../silence.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { connectedPeerOf } from './connected-peer.ts'
 import { priceOf, priceOfUseless } from './frame-prices.ts'
@@ -23,6 +24,8 @@ import { tellerOf } from './teller-of.ts'
  * pongs are short.
  */
 const answerReserveBytes = 1_048_576
+/** Pings in a row without a sign of life, after which a peer is taken for gone. */
+const maxUnansweredPings = 3
 
 /**
  * Takes over a socket after its handshake; resolves when the peer's hello has arrived.
@@ -67,6 +70,8 @@ class PeerLink implements Link {
   #goodbye: Goodbye | undefined
   readonly #reading: LinkReading
   #isPaused = false
+  /** A peer that is not read can't be heard. */
+  readonly #silence = createSilence(() => (this.#isPaused ? performance.now() : this.#channel.lastHeard))
   /** Whether the link counts. Until then no frame behind the hello is taken. */
   #hasBegun = false
   /** Set while the peer is slowed. */
@@ -190,11 +195,9 @@ class PeerLink implements Link {
     else this.#channel.resume()
   }
 
-  beat(now: number): void {
-    const { silentLinkMs } = this.#init.limits
-    // A peer that is not read can't be heard.
-    if (!this.#isPaused && now - this.#channel.lastHeard > silentLinkMs) this.close()
-    else this.#pingWithin(silentLinkMs).catch(() => undefined)
+  beat(): void {
+    if (this.#silence.look() >= maxUnansweredPings) this.close()
+    else this.#pingWithin(this.#init.limits.silentLinkMs).catch(() => undefined)
   }
 
   async #pingWithin(ms: number): Promise<void> {

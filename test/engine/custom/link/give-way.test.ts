@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createGivingWay } from '../../../../src/engine/custom/link/give-way.ts'
+import { standStill } from '../../../fixtures/stand-still.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -86,6 +87,16 @@ test('a link whose peer does not move closes after two silent seconds', () => {
   expect(state.closed).toBe(0)
   vi.advanceTimersByTime(500)
   expect(state.closed).toBe(1)
+})
+
+test('a link stays when the process stands still for longer: what its peer has sent is not read yet', async () => {
+  vi.useRealTimers()
+  const { state, givingWay } = end()
+  givingWay.begin()
+  standStill(2_100)
+  await nextTurn()
+  expect(state.closed).toBe(0)
+  givingWay.stop()
 })
 
 test('a link whose peer does not move, but is heard, closes after ten seconds', () => {

@@ -10,7 +10,8 @@ import { encodeControl } from '../../../../src/engine/custom/wire/overlay-frame.
 import type { P2PEngine } from '../../../../src/engine/engine.ts'
 import { startedCustomEngine } from '../../../fixtures/custom-engine.ts'
 import { deadline, openChannel, openSocket, urlOf } from '../../../fixtures/hostile-peer.ts'
-import { helloOf } from '../../../fixtures/raw-peer.ts'
+import { helloOf, openLinkedPeer } from '../../../fixtures/raw-peer.ts'
+import { standStill } from '../../../fixtures/stand-still.ts'
 
 test('a socket that says nothing is cut at the deadline, before and after the upgrade', async () => {
   const engine = await startedCustomEngine({ limits: deadline })
@@ -30,6 +31,22 @@ test('silentLinkMs: a peer that was linked and is not heard any more is cut', as
   await expect.poll(() => received).toContain(frameTypes.ping)
   await closed
   await expect.poll(() => engine.peers()).toEqual([])
+})
+
+test('silentLinkMs: a peer that answers keeps its link when the process stands still for longer', async () => {
+  const engine = await startedCustomEngine({ limits: { silentLinkMs: 300 } })
+  const peer = await openLinkedPeer(await urlOf(engine), {
+    onFrame: (type, body) => void (type === frameTypes.ping && peer.channel.write(frameTypes.pong, body)),
+  })
+  onTestFinished(() => peer.socket.terminate())
+  const pings = () => peer.received.filter((type) => type === frameTypes.ping).length
+  for (let round = 0; round < 3; round++) {
+    const before = pings()
+    standStill(400)
+    await expect.poll(pings).toBeGreaterThan(before + 1)
+  }
+  expect(peer.channel.isOpen).toBe(true)
+  expect(await engine.peers()).toMatchObject([{ peerId: peer.peerId, latencyMs: expect.any(Number) }])
 })
 
 test('a peer that is not read, since there is no room, is not taken for silent', async () => {

@@ -14,6 +14,9 @@ checkout, \`npm run peergate --\` stands for \`peergate\`.
   The token of a context goes to its own URL only.
 - **Contexts** are in \`$XDG_CONFIG_HOME/peergate/contexts.json\` (\`~/.config\` without the variable), which only its owner
   can read.
+- **What Node.js compiles** of the command and the gateway is kept in \`$XDG_CACHE_HOME/peergate\` (\`~/.cache\`), so that the
+  next start is shorter. It may be deleted at any time. Without a directory that no other user can write to, and with
+  \`NODE_DISABLE_COMPILE_CACHE=1\`, nothing is kept.
 - **Output**: tables for people; without a terminal, lines with tabs between their values and no titles; with \`--json\`
   one JSON value on each line. On a terminal, control characters in what others have written are shown, not obeyed.
 - **A gateway that is busy or not there** is tried again for a while by \`publish\`, \`send\` and \`history\`; a message is

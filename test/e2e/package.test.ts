@@ -1,11 +1,12 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
@@ -33,8 +34,8 @@ const olderNode = (process.env['PATH'] ?? '')
   .map((directory) => join(directory, 'node'))
   .find((node) => existsSync(node) && Number(execFileSync(node, ['-p', 'process.versions.node.split(".")[0]'], { encoding: 'utf8' })) < 24)
 
-/** What a program needs of the environment of whoever runs the tests. */
-const bare = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' }
+/** What a program needs of the environment of whoever runs the tests, with a cache of its own. */
+const bare = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', XDG_CACHE_HOME: '' }
 
 beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
@@ -44,6 +45,7 @@ beforeAll(async () => {
   packed = result
   installed = join(directory, 'installed')
   await mkdir(installed)
+  bare.XDG_CACHE_HOME = join(directory, 'cache')
   await writeFile(join(installed, 'package.json'), '{"name": "somebody", "type": "module", "private": true}')
   await cp(join(root, '.npmrc'), join(installed, '.npmrc'))
   await execute('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(directory, packed.filename)], { cwd: installed })
@@ -82,6 +84,21 @@ test('starts a gateway by its command, which publishes to it, reads back and end
   expect(await closed).toEqual([0, null])
 })
 
+test('keeps what a start compiled, also if the gateway is killed later, and the next start uses it', async () => {
+  const cache = join(installed, 'cache')
+  const env = { ...bare, ...quietEnvironment(join(installed, 'kept')), XDG_CACHE_HOME: cache, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
+  const start = () => spawn(join(installed, 'node_modules/.bin/peergate'), ['start'], { cwd: installed, env })
+  const killed = start()
+  killed.stderr.resume()
+  await listening(killed.stdout)
+  await expect.poll(async () => (await readdir(join(cache, 'peergate'), { recursive: true })).length).toBeGreaterThan(20)
+  killed.kill('SIGKILL')
+  await once(killed, 'close')
+  const second = start()
+  const [notes] = await Promise.all([text(second.stderr), listening(second.stdout).then(() => second.kill('SIGTERM'))])
+  expect(notes).toMatch(/open-gateway.*\.js was accepted/)
+})
+
 test('runs in another program as a library, with types', async () => {
   await writeFile(
     join(installed, 'library.ts'),
@@ -113,8 +130,10 @@ test.skipIf(olderNode === undefined)(
   'runs on the Node that comes along when that of the host is too old (needs an older Node)',
   async () => {
     const { stdout } = await execute(olderNode ?? '', [join(installed, 'node_modules/peergate/bin/peergate.js'), '--version'], {
-      env: bare,
+      env: { ...bare, XDG_CACHE_HOME: join(installed, 'older') },
     })
+    // It is the same script, which keeps what it compiles.
+    expect(await readdir(join(installed, 'older/peergate'))).toHaveLength(1)
     const { version }: { version: string } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
     expect(stdout.trim()).toBe(version)
   },

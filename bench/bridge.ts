@@ -1,8 +1,8 @@
 import { type EngineName, type GatewayProcess, type NodeName, startGateway } from '../test/fixtures/gateway-process.ts'
 import { type CountingRelay, startCountingRelay } from './counting-relay.ts'
-import { deliver, type Subscriber, subscribe, untilSubscribed } from './deliver.ts'
 import { benchEnvironment } from './environment.ts'
-import { createHttpClient, type HttpClient } from './http-client.ts'
+import { joinGateways, untilSubscribed } from './gateway-ways.ts'
+import { pass, type Way } from './passage.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { collectOnSignal, settledMemory } from './settled-memory.ts'
 import { percentile } from './statistics.ts'
@@ -13,14 +13,11 @@ import { temporaryDirectory } from './temporary-directory.ts'
  * gateway on the same network. Copies show in the bytes on the far gateway's links: with two bridges beside one.
  */
 
-const payload = 'x'.repeat(256)
-/** Messages under way at a time. */
-const connections = 64
 const messages = 4_000
 /** Rounds alternate, so that a busy moment of the machine affects all; the first is a warm-up. */
 const rounds = 4
 /** Rate and number of the messages whose latency is measured, and of those whose copies are counted. */
-const calm = { perSecond: 200, count: 600 }
+const calm = { perSecond: 200, messages: 600 }
 
 const directions = [
   { from: 'custom', to: 'libp2p' },
@@ -39,14 +36,11 @@ export async function benchBridge(): Promise<BenchResult> {
       { label: `${label}, two bridges`, value: both, unit: 'bytes', ofLimit: both / alone },
     )
   }
-  return { name: `over a bridge, ${payload.length} bytes of data`, rows: [...(await roads()), ...rows] }
+  return { name: 'over a bridge, 256 bytes of data', rows: [...(await roads()), ...rows] }
 }
 
-/** A way from a publisher to a subscriber. */
-interface Way {
-  topic: string
-  client: HttpClient
-  subscriber: Subscriber
+interface Measured {
+  way: Way
   rates: number[]
   latencies: number[]
 }
@@ -72,33 +66,31 @@ async function roads(): Promise<BenchRow[]> {
   return [...directions.flatMap((direction, index) => compared(direction, ways[index])), ...(await memory({ ...leaves, both: bridge }))]
 }
 
-async function open(resources: AsyncDisposableStack, topic: string, near: GatewayProcess, far: GatewayProcess): Promise<Way> {
-  const subscriber = await subscribe(far.url, topic)
-  resources.defer(() => subscriber.socket.terminate())
-  const client = resources.adopt(createHttpClient(near.url, connections), (opened) => opened.close())
+async function open(resources: AsyncDisposableStack, topic: string, near: GatewayProcess, far: GatewayProcess): Promise<Measured> {
+  const way = await joinGateways(resources, { label: topic, topic, processes: { near, far }, from: near, to: far })
   await untilSubscribed(near.url, topic)
-  return { topic, client, subscriber, rates: [], latencies: [] }
+  return { way, rates: [], latencies: [] }
 }
 
-async function measure({ topic, client, subscriber, rates, latencies }: Way, isWarmUp: boolean): Promise<void> {
-  const full = await deliver(client, subscriber, { topic, connections, payload, count: messages })
-  const slow = await deliver(client, subscriber, { topic, connections, payload, ...calm })
+async function measure({ way, rates, latencies }: Measured, isWarmUp: boolean): Promise<void> {
+  const full = await pass(way, { messages })
+  const slow = await pass(way, calm)
   if (isWarmUp) return
-  rates.push(full.rate)
+  rates.push(full.delivered)
   latencies.push(...slow.latencies)
 }
 
-function median({ rates, latencies }: Way): { rate: number; latency: number } {
+function median({ rates, latencies }: Measured): { rate: number; latency: number } {
   return { rate: percentile(rates, 0.5), latency: percentile(latencies, 0.5) }
 }
 
-function compared({ from, to }: Direction, ways: { hop: Way; across: Way } | undefined): BenchRow[] {
+function compared({ from, to }: Direction, ways: { hop: Measured; across: Measured } | undefined): BenchRow[] {
   if (ways === undefined) return []
   const [hop, across] = [median(ways.hop), median(ways.across)]
   return [
-    { label: `${from}: one hop, ${connections} under way`, value: hop.rate, unit: 'messages/s' },
+    { label: `${from}: one hop, ${ways.hop.way.underWay} under way`, value: hop.rate, unit: 'messages/s' },
     {
-      label: `${from} → ${to}: over a bridge, ${connections} under way`,
+      label: `${from} → ${to}: over a bridge, ${ways.across.way.underWay} under way`,
       value: across.rate,
       unit: 'messages/s',
       ofLimit: across.rate / hop.rate,
@@ -147,13 +139,14 @@ async function copyBytes({ from, to }: Direction, count: number): Promise<number
     to,
     relays.map(({ address }) => address),
   )
-  const { topic, client, subscriber } = await open(resources, 'copies', near, far)
+  const topic = 'copies'
+  const { way } = await open(resources, topic, near, far)
   await Promise.all([near, far].map(({ url }) => untilSubscribed(url, topic, count)))
   const received = () => relays.reduce((sum, { relay }) => sum + relay.receivedBytes, 0)
-  await deliver(client, subscriber, { topic, connections, payload, ...calm })
+  await pass(way, calm)
   const before = received()
-  await deliver(client, subscriber, { topic, connections, payload, ...calm })
-  return (received() - before) / calm.count
+  await pass(way, calm)
+  return (received() - before) / calm.messages
 }
 
 /** A relay to the first of the addresses, and the address of the relay. */

@@ -9,9 +9,9 @@ import { defaultLimits } from '../src/limits.ts'
 import { createMemoryStore } from '../test/fixtures/memory-store.ts'
 
 /**
- * One end of the engine's own benchmark, in its own process: `<engine> receive <count>` or `<engine> send <count>
- * <multiaddr>`. Gossip drops messages for a slow neighbour, so the sender is told the number received, and stays ahead
- * of it by the window at most.
+ * One end of the engine's own benchmark, in its own process: `<engine> receive <count> <warm-up>` or `<engine> send
+ * <count> <warm-up> <multiaddr>`. The rate is that of the messages after the warm-up. Gossip drops messages for a slow
+ * neighbour, so the sender is told the number received, and stays ahead of it by the window at most.
  */
 
 type EngineReport = { multiaddr: string | undefined } | { received: number; rate: number }
@@ -19,7 +19,8 @@ type EngineReport = { multiaddr: string | undefined } | { received: number; rate
 const window = 2_000
 const reportEvery = 250
 
-const [kind, role, count = '0', multiaddr = ''] = process.argv.slice(2)
+const [kind, role, count = '0', warmUp = '0', multiaddr = ''] = process.argv.slice(2)
+const total = Number(count) + Number(warmUp)
 const identity = await openIdentity(join(await mkdtemp(join(tmpdir(), 'peergate-bench-engine-')), 'peer.key'))
 const engine = await createEngine(
   {
@@ -41,16 +42,16 @@ const engine = await createEngine(
   },
   { identity, records: createMemoryStore().records, logger: pino({ level: 'warn' }) },
 )
-await (role === 'receive' ? receive(Number(count)) : send(Number(count), multiaddr))
+await (role === 'receive' ? receive(Number(warmUp)) : send(multiaddr))
 
-async function receive(total: number): Promise<void> {
+async function receive(before: number): Promise<void> {
   let received = 0
   let first = 0
   engine.receive({
     async onMessage() {
-      if (received === 0) first = performance.now()
+      if (received === before) first = performance.now()
       if (++received % reportEvery === 0 || received === total) {
-        report({ received, rate: (received - 1) / ((performance.now() - first) / 1_000) })
+        report({ received, rate: (received - before - 1) / ((performance.now() - first) / 1_000) })
       }
       return 'accept'
     },
@@ -64,7 +65,7 @@ function report(content: EngineReport): void {
   process.send?.(content)
 }
 
-async function send(total: number, to: string): Promise<void> {
+async function send(to: string): Promise<void> {
   engine.receive({ onMessage: async () => 'ignore' })
   await engine.start()
   const subscribed = new Promise<void>((resolve) =>

@@ -9,9 +9,9 @@ import { type Subscribers, startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * (b) Fan-out of one publisher's messages to many subscribers of one topic. The limit, in the same run, is a bare `ws`
- * server that sends frames of the same size to the same number of sockets. Frames for one socket that are sent in one
- * turn share a system call, so both are compared at the same number of frames a turn. With one frame a turn the
+ * (b) Fan-out of one publisher's messages to many subscribers of one topic. The limit, in the same run, is a bare server
+ * that writes frames of the same size, framed before, to the same number of sockets. Frames for one socket that are sent
+ * in one turn share a system call, so both are compared at the same number of frames a turn. With one frame a turn the
  * publisher has two messages under way: the next waits when the gateway has sent the first to all. With several it has
  * that number under way.
  */
@@ -20,6 +20,7 @@ const data = 'x'.repeat(256)
 const loads = [
   { together: 1, underWay: 2, deliveries: 40_000 },
   { together: 8, underWay: 8, deliveries: 80_000 },
+  { together: 64, underWay: 64, deliveries: 640_000 },
 ]
 /** Rounds alternate, so that a busy moment of the machine affects both; the first is a warm-up. */
 const rounds = 3
@@ -49,7 +50,7 @@ async function compare(count: number): Promise<BenchRow[]> {
     }
     const [limit, value] = [percentile(limits.slice(1), 0.5), percentile(values.slice(1), 0.5)]
     rows.push(
-      { label: `bare ws, ${count} sockets, ${load.together} frames a turn`, value: limit, unit: 'deliveries/s' },
+      { label: `bare writes of frames, ${count} sockets, ${load.together} a turn`, value: limit, unit: 'deliveries/s' },
       {
         label: `the gateway, ${count} subscribers, ${load.underWay} messages under way`,
         value,
@@ -65,11 +66,12 @@ async function openGateway(count: number, resources: AsyncDisposableStack) {
   const environment = {
     ...benchEnvironment(await temporaryDirectory(resources)),
     PEERGATE_MAX_STREAM_CONNECTIONS: '10000',
-    PEERGATE_HEARTBEAT_MS: '3600000',
   }
   const gateway = await startGateway(environment)
   resources.defer(async () => void (await gateway.end('SIGKILL')))
-  const client = resources.adopt(createHttpClient(gateway.url, 8), (opened) => opened.close())
+  const client = resources.adopt(createHttpClient(gateway.url, Math.max(...loads.map(({ underWay }) => underWay))), (opened) =>
+    opened.close(),
+  )
   const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
   await subscribers.connect({ url: `${gateway.url}/v1/stream?topic=bench`, count, greeting })
   let expected = greeting
@@ -84,7 +86,7 @@ async function openGateway(count: number, resources: AsyncDisposableStack) {
 }
 
 async function openBare(count: number, resources: AsyncDisposableStack) {
-  const server = resources.adopt(await startServer('./bare/web-socket.ts'), (started) => started.end())
+  const server = resources.adopt(await startServer('./bare/framed-writes.ts'), (started) => started.end())
   const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
   await subscribers.connect({ url: server.url, count, greeting: 0 })
   let expected = 0

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
 import { residentMiB } from '../test/fixtures/resident-memory.ts'
 import { benchEnvironment } from './environment.ts'
+import { processorSeconds } from './processor-time.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -16,7 +16,6 @@ const idleMs = Number(process.env['PEERGATE_BENCH_IDLE_MS'] ?? 120_000)
 /** After the last join or start, before the idle time is measured. */
 const settleMs = Number(process.env['PEERGATE_BENCH_SETTLE_MS'] ?? 60_000)
 const lanes = 8
-const ticksPerSecond = 100
 
 export async function benchJoinedTopics(): Promise<BenchResult> {
   const rows: BenchRow[] = []
@@ -39,11 +38,11 @@ async function measure(count: number, { both }: { both: boolean }): Promise<Benc
   const ofB = { ...benchEnvironment(await temporaryDirectory(resources)), PEERGATE_BOOTSTRAP: a.multiaddrs.join() }
   let b = await start(ofB)
   const joining = performance.now()
-  const before = await processorSeconds(a)
+  const before = await secondsOf(a)
   await Promise.all([joinAll(a, count), both && joinAll(b, count)])
   if (count > 0) {
     add('joins of one', (performance.now() - joining) / 1_000, 's')
-    add('joins of one, processor', (await processorSeconds(a)) - before, 's')
+    add('joins of one, processor', (await secondsOf(a)) - before, 's')
     await known(a, b, count, both)
     add('until the neighbour knows all, from the first join', (performance.now() - joining) / 1_000, 's')
   }
@@ -58,19 +57,19 @@ async function measure(count: number, { both }: { both: boolean }): Promise<Benc
   add('until a restarted gateway is ready', (performance.now() - restarted) / 1_000, 's')
   await known(a, b, count, both)
   add('until both know all, from the restart', (performance.now() - restarted) / 1_000, 's')
-  add('from the restart until then, processor', await processorSeconds(b), 's')
+  add('from the restart until then, processor', await secondsOf(b), 's')
   await sleep(settleMs)
   await idle(' after the restart', a, b)
   return rows
 
   async function idle(when: string, ...gateways: GatewayProcess[]): Promise<void> {
-    const began = await Promise.all(gateways.map(processorSeconds))
+    const began = await Promise.all(gateways.map(secondsOf))
     const from = performance.now()
     await sleep(idleMs)
     const minutes = (performance.now() - from) / 60_000
     for (const [index, gateway] of gateways.entries()) {
       const name = index === 0 ? 'the first' : 'its neighbour'
-      add(`${name}, idle${when}`, ((await processorSeconds(gateway)) - (began[index] ?? 0)) / minutes, 's of the processor a minute')
+      add(`${name}, idle${when}`, ((await secondsOf(gateway)) - (began[index] ?? 0)) / minutes, 's of the processor a minute')
       add(`${name}, memory${when}`, await residentMiB(gateway.child.pid ?? 0), 'MiB')
     }
   }
@@ -111,14 +110,8 @@ async function ready({ url }: GatewayProcess): Promise<void> {
   while ((await fetch(`${url}/readyz`)).status !== 200) await sleep(20)
 }
 
-async function processorSeconds({ child }: GatewayProcess): Promise<number> {
-  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8')
-  const [user = 0, system = 0] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13)
-    .map(Number)
-  return (user + system) / ticksPerSecond
+async function secondsOf({ child }: GatewayProcess): Promise<number> {
+  return await processorSeconds(child.pid ?? 0)
 }
 
 function nameOf(number: number): string {

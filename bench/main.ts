@@ -27,7 +27,7 @@ import { benchStart } from './start.ts'
  * bench/results/<time>.json.
  */
 const benchmarks: Record<string, () => Promise<BenchResult>> = {
-  road: () => benchRoad({ messages: 8_000 }),
+  road: () => benchRoad({ messages: 16_000, warmUp: 20_000 }),
   live: () => benchLive({ messages: 100_000 }),
   'fan-out': () => benchFanOut(),
   replay: () => benchReplay(),

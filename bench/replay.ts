@@ -1,14 +1,12 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { pino } from 'pino'
-import { createStore } from '../src/store/create-store.ts'
 import { startGateway } from '../test/fixtures/gateway-process.ts'
 import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import type { BenchResult } from './result.ts'
 import { percentile } from './statistics.ts'
-import { newMessage } from './stored-messages.ts'
+import { fillStore } from './stored-messages.ts'
 import { startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -28,7 +26,8 @@ const framesBeside = 3
 export async function benchReplay(): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
   const directory = await temporaryDirectory(resources)
-  await fill(directory)
+  const url = pathToFileURL(join(directory, 'peergate.db')).href
+  await fillStore({ url, servedMarkFile: join(directory, 'served') }, { topic: 'bench', data, count: messages })
   const gateway = await startGateway(benchEnvironment(directory))
   resources.defer(async () => void (await gateway.end('SIGTERM')))
   const scans: number[] = []
@@ -55,17 +54,6 @@ export async function benchReplay(): Promise<BenchResult> {
 /** The median, without the warm-up. */
 function median(rates: number[]): number {
   return percentile(rates.slice(1), 0.5)
-}
-
-/** Prepares the data directory of the gateway. */
-async function fill(directory: string): Promise<void> {
-  const url = pathToFileURL(join(directory, 'peergate.db')).href
-  const init = { url, servedMarkFile: join(directory, 'served'), migrate: true }
-  await using store = await createStore(init, { logger: pino({ level: 'silent' }) })
-  await store.start()
-  for (let stored = 0; stored < messages; stored += pageSize) {
-    await store.log.append(Array.from({ length: pageSize }, () => newMessage('bench', data)))
-  }
 }
 
 async function rate(work: () => Promise<number>): Promise<number> {

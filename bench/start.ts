@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from '../scripts/build.ts'
 import { type EngineName, quietEnvironment } from '../test/fixtures/gateway-process.ts'
 import { residentMiB } from '../test/fixtures/resident-memory.ts'
+import { processorSeconds } from './processor-time.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -82,20 +82,10 @@ async function start(args: readonly string[], env: Record<string, string>, idleM
   for await (const line of createInterface({ input: child.stdout })) if (line.includes('listening')) break
   child.stdout.resume()
   const ms = performance.now() - begun
-  const cpuMs = await processorMs(pid)
+  const cpuMs = (await processorSeconds(pid)) * 1_000
   await sleep(idleMs)
   const idleMiB = await residentMiB(pid)
   child.kill('SIGTERM')
   await closed
   return { cpuMs, ms, idleMiB }
-}
-
-/** Milliseconds per tick of the times in /proc. */
-const tickMs = 10
-
-/** The processor's time that a process has taken, in user and system mode (proc_pid_stat(5), fields 14 and 15). */
-async function processorMs(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * tickMs
 }

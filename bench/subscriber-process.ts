@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto'
-import { connect } from 'node:net'
 import { crc32 } from 'node:zlib'
 import { createFrameCounter, type FrameCounter } from './frame-counter.ts'
+import { openRawStream } from './raw-stream.ts'
 import type { SubscribeCommand, SubscriberCommand } from './subscribers.ts'
 
 /** The clients of `subscribers.ts`: sockets that count frames, add up a checksum, and parse nothing else. */
@@ -37,7 +36,7 @@ process.send?.({})
 async function connectAll({ url, count, greeting }: SubscribeCommand): Promise<void> {
   let left = count
   const open = async () => {
-    while (left-- > 0) await subscribe(new URL(url))
+    while (left-- > 0) await subscribe(url)
   }
   await Promise.all(Array.from({ length: openers }, open))
   await untilReceived(greeting)
@@ -60,23 +59,9 @@ function checkAll(frames: number): void {
 }
 
 /** Resolves when the upgrade is answered. */
-function subscribe({ hostname, port, host, pathname, search }: URL): Promise<void> {
+async function subscribe(url: string): Promise<void> {
   const client: Client = { counter: createFrameCounter(), checksum: 0 }
-  const upgraded = Promise.withResolvers<void>()
-  let head: string | undefined = ''
-
-  /** The bytes after the header of the answer. */
-  function skipHead(bytes: Buffer): Buffer {
-    const before = head?.length ?? 0
-    head += bytes.toString('latin1')
-    const end = head?.indexOf('\r\n\r\n') ?? -1
-    if (end < 0) return bytes.subarray(bytes.length)
-    if (!head?.startsWith('HTTP/1.1 101')) throw new Error(`the upgrade was answered ${head}`)
-    head = undefined
-    clients.push(client)
-    upgraded.resolve()
-    return bytes.subarray(end + 4 - before)
-  }
+  clients.push(client)
 
   function take(bytes: Buffer): void {
     const before = client.counter.frames
@@ -87,22 +72,5 @@ function subscribe({ hostname, port, host, pathname, search }: URL): Promise<voi
     goal.onReached()
   }
 
-  const onread = {
-    buffer,
-    callback(length: number) {
-      const bytes = buffer.subarray(0, length)
-      take(head === undefined ? bytes : skipHead(bytes))
-      return true
-    },
-  }
-  const socket = connect({ host: hostname, port: Number(port), onread }, () => {
-    socket.write(
-      `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
-    )
-  })
-  socket.on('close', () => {
-    throw new Error('the server ended a connection')
-  })
-  return upgraded.promise
+  await openRawStream(url, take, buffer)
 }

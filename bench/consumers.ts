@@ -1,108 +1,91 @@
-import { once } from 'node:events'
-import { WebSocket } from 'ws'
-import { type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
-import { benchEnvironment } from './environment.ts'
-import { createHttpClient, type HttpClient } from './http-client.ts'
+import { openGatewayQueue } from './gateway-queue.ts'
+import { openJetStreamQueue } from './peers/jetstream-queue.ts'
+import { findProgram, missingPrograms } from './peers/programs.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
-import { temporaryDirectory } from './temporary-directory.ts'
+import { payload, type WorkQueue } from './work-queue.ts'
 
 /**
- * A consumer whose workers acknowledge each message by itself, over WebSocket: messages a second that are delivered and
- * durably acknowledged, when all are waiting. With one worker and with eight, on a short log, and again after many were
- * settled: the cost is not to grow with them. Then how long a message takes to the next worker when the connection of
- * the one that has it ends.
+ * A consumer whose workers acknowledge each message by itself: messages a second that are delivered and durably
+ * acknowledged, when all are waiting. With one worker and with eight, on a short log, and again after many were settled:
+ * the cost is not to grow with them. Then how long a message takes to the next worker when the connection of the one
+ * that has it ends. Beside it, in turns, JetStream on the same disk, where it is installed.
  */
 
-const messages = 10_000
-const payload = 'x'.repeat(256)
-const perRequest = 500
-const redeliveries = 100
+/** consumerFileStore.flushLoop of nats-server */
+const jetStreamNote =
+  'JetStream answers an acknowledgement from memory, and writes the state of a consumer to the disk at most ten times a second. The gateway answers when it is on the disk.'
 
-export async function benchConsumers(): Promise<BenchResult> {
+export async function benchConsumers({ messages }: { messages: number }): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
-  const gateway = await startGateway(benchEnvironment(await temporaryDirectory(resources), 'custom'))
-  resources.defer(async () => void (await gateway.end('SIGTERM')))
-  const client = resources.adopt(createHttpClient(gateway.url, 1), (opened) => opened.close())
-  await create(gateway)
+  const program = findProgram('nats')
+  const queues = [await openGatewayQueue(resources)]
+  if (program !== undefined) queues.push(await openJetStreamQueue(resources, program))
   const rows: BenchRow[] = []
-  for (const round of ['', ', after 20,000 were settled']) {
+  let settled = 0
+  for (const round of ['', 'again, after']) {
     for (const workers of [1, 8]) {
-      await publish(client, messages)
-      const value = await rateOf(gateway, workers)
-      rows.push({ label: `${workers} worker${workers === 1 ? '' : 's'}${round}`, value, unit: 'messages/s' })
+      const values: Record<string, number> = {}
+      const clientLoads: Record<string, number> = {}
+      for (const queue of queues) {
+        const { rate, clientLoad } = await rateOf(queue, workers, messages)
+        values[queue.label] = rate
+        clientLoads[queue.label] = clientLoad
+      }
+      const when = round === '' ? '' : `, ${round} ${settled} were settled`
+      const what = `${workers} worker${workers === 1 ? '' : 's'}${when}`
+      rows.push(...compared(what, 'messages/s', values), ...loads(what, clientLoads))
+      settled += round === '' ? messages : 0
     }
   }
-  await publish(client, 1)
-  const times = await redeliveryTimes(gateway)
-  for (const share of [0.5, 0.99]) {
-    rows.push({ label: `to another worker when one leaves, p${share * 100}`, value: percentile(times, share), unit: 'ms' })
-  }
-  return { name: `consumers, ${payload.length} bytes, each message acknowledged by itself, SQLite with an fsync`, rows }
+  rows.push(...(await redeliveries(queues)))
+  const name = `consumers, ${payload.length} bytes, each message acknowledged by itself, with an fsync`
+  return { name, rows, notes: program === undefined ? missingPrograms(['nats']) : [jetStreamNote] }
 }
 
-async function create({ url }: GatewayProcess): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${url}/v1/consumers/bench`, { method: 'PUT', headers, body: JSON.stringify({ topics: ['bench'] }) })
-  if (!answer.ok) throw new Error(`the consumer was answered ${answer.status}: ${await answer.text()}`)
-}
-
-async function publish(client: HttpClient, count: number): Promise<void> {
-  for (let left = count; left > 0; left -= perRequest) {
-    const batch = Array.from({ length: Math.min(left, perRequest) }, () => ({ topic: 'bench', data: payload }))
-    const { status, body } = await client.post('/v1/messages', JSON.stringify({ messages: batch }))
-    if (status !== 201) throw new Error(`publishing answered ${status}: ${body}`)
-  }
-}
-
-/** A worker that calls `got` for each message and `acked` for each acknowledgement that was answered. */
-async function work(url: string, on: { got(id: string, worker: WebSocket): void; acked?(): void }, maxUnacked = 100): Promise<WebSocket> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/stream`, { perMessageDeflate: false })
-  socket.on('message', (raw) => {
-    const frame = JSON.parse(raw.toString())
-    if (frame.type === 'message') on.got(frame.message.id, socket)
-    else if (frame.type === 'acked') on.acked?.()
-    else if (frame.type === 'error') throw new Error(`the gateway answered ${frame.code}: ${frame.detail}`)
-  })
-  await once(socket, 'open')
-  socket.send(JSON.stringify({ type: 'subscribe', consumer: 'bench', maxUnacked }))
-  return socket
-}
-
-function ack(id: string, worker: WebSocket): void {
-  worker.send(JSON.stringify({ type: 'ack', id: 0, consumer: 'bench', ids: [id] }))
-}
-
-/** Messages a second that so many workers are delivered and have acknowledged. */
-async function rateOf({ url }: GatewayProcess, workers: number): Promise<number> {
-  const done = Promise.withResolvers<void>()
-  let left = messages
+async function rateOf(queue: WorkQueue, workers: number, messages: number): Promise<{ rate: number; clientLoad: number }> {
+  await queue.publish(messages)
+  const client = process.cpuUsage()
   const start = performance.now()
-  const sockets = await Promise.all(
-    Array.from({ length: workers }, () => work(url, { got: ack, acked: () => --left === 0 && done.resolve() })),
-  )
-  await done.promise
-  const rate = messages / ((performance.now() - start) / 1_000)
-  for (const socket of sockets) socket.terminate()
-  return rate
+  await queue.settle(workers, messages)
+  const ms = performance.now() - start
+  const { user, system } = process.cpuUsage(client)
+  return { rate: messages / (ms / 1_000), clientLoad: (user + system) / 1_000 / ms }
 }
 
-/** Milliseconds from the end of a worker's connection until another one, which waits, has its message. */
-async function redeliveryTimes({ url }: GatewayProcess): Promise<number[]> {
-  const times: number[] = []
-  let got = Promise.withResolvers<void>()
-  const join = () => work(url, { got: () => got.resolve() })
-  let worker = await join()
-  await got.promise
-  while (times.length < redeliveries) {
-    const next = await join()
-    got = Promise.withResolvers()
-    const leftAt = performance.now()
-    worker.terminate()
-    await got.promise
-    times.push(performance.now() - leftAt)
-    worker = next
+async function redeliveries(queues: WorkQueue[]): Promise<BenchRow[]> {
+  const times: Record<string, number[]> = {}
+  for (const queue of queues) {
+    await queue.publish(1)
+    const own: number[] = []
+    while (own.length < queue.redeliveries) own.push(await queue.redeliver())
+    times[`${queue.label}${queue.redelivery}`] = own
   }
-  worker.terminate()
-  return times
+  return [0.5, 0.99].flatMap((share) =>
+    compared(
+      `to another worker when one leaves, p${share * 100}`,
+      'ms',
+      Object.fromEntries(Object.entries(times).map(([label, own]) => [label, percentile(own, share)])),
+    ),
+  )
+}
+
+/** A row for each; the first is compared with the others. */
+function compared(what: string, unit: string, values: Record<string, number>): BenchRow[] {
+  const [own, ...others] = Object.entries(values)
+  return Object.entries(values).map(([label, value]) => ({
+    label: `${what}: ${label}`,
+    value,
+    unit,
+    ...(label === own?.[0] && others.length > 0 && { besides: others.map(([name, other]) => ({ name, ratio: value / other })) }),
+  }))
+}
+
+/** At a whole core the client would be what is measured. */
+function loads(what: string, shares: Record<string, number>): BenchRow[] {
+  return Object.entries(shares).map(([label, share]) => ({
+    label: `${what}: ${label}, load of the client, of one core`,
+    value: share * 100,
+    unit: '%',
+  }))
 }

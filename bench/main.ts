@@ -1,79 +1,70 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
-import { benchAppend } from './append.ts'
-import { benchBridge } from './bridge.ts'
-import { benchConsumers } from './consumers.ts'
-import { benchDht } from './dht.ts'
-import { benchFanOut } from './fan-out.ts'
-import { benchJoinedTopics } from './joined-topics.ts'
-import { benchLink } from './link.ts'
-import { benchLive } from './live.ts'
-import { benchMemory } from './memory.ts'
-import { benchOverload } from './overload.ts'
-import { benchPostgres } from './postgres.ts'
-import { benchPublish } from './publish.ts'
-import { benchReach } from './reach.ts'
-import { benchReaders } from './readers.ts'
-import { benchReconnect } from './reconnect.ts'
-import { benchReplay } from './replay.ts'
-import { benchRequest } from './request.ts'
-import type { BenchResult } from './result.ts'
-import { benchRoad } from './road.ts'
-import { benchSimulation } from './simulation.ts'
-import { benchStart } from './start.ts'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { benchmarks, reported } from './benchmarks.ts'
+import { compareWith } from './compare.ts'
+import { describeMachine, type Machine } from './machine.ts'
+import { performancePage } from './performance-page.ts'
+import type { BenchResult, BenchRow } from './result.ts'
 
 /**
- * `npm run bench [name]`: runs each subject and its limit together; prints a table and writes
- * bench/results/<time>.json.
+ * `npm run bench [-- name …]` runs benchmarks, each subject and its limit together; it prints a table and writes
+ * bench/results/<time>.json. With `--report` it runs those of docs/performance.md, and writes that page. With `--compare
+ * <revision>` it runs them here and at the revision in turns, `--rounds` times each, and prints ratios. `--quick` has a
+ * tenth of the messages: it shows that benchmarks run.
  */
-const benchmarks: Record<string, () => Promise<BenchResult>> = {
-  road: () => benchRoad({ messages: 16_000, warmUp: 20_000 }),
-  live: () => benchLive({ messages: 100_000 }),
-  'fan-out': () => benchFanOut(),
-  replay: () => benchReplay(),
-  append: () => benchAppend(),
-  publish: () => benchPublish(),
-  consumers: () => benchConsumers(),
-  postgres: () => benchPostgres(),
-  overload: () => benchOverload(),
-  request: () => benchRequest(),
-  memory: () => benchMemory(),
-  link: () => benchLink(),
-  readers: () => benchReaders(),
-  reconnect: () => benchReconnect(),
-  simulation: () => benchSimulation(),
-  dht: () => benchDht(),
-  topics: () => benchJoinedTopics(),
-  bridge: () => benchBridge(),
-  reach: () => benchReach(),
-  start: () => benchStart(),
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    compare: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    report: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    /** Where to write the results instead. */
+    json: { type: 'string' },
+  },
+})
+
+const unknown = positionals.filter((name) => !(name in benchmarks))
+if (unknown.length > 0) throw new Error(`there is no benchmark ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`)
+const wanted = positionals.length > 0 ? positionals : options.report ? reported : Object.keys(benchmarks)
+
+if (options.compare === undefined) await runHere()
+else
+  for (const line of await compareWith(options.compare, options.quick ? ['--quick', ...wanted] : wanted, Number(options.rounds)))
+    console.log(line)
+
+async function runHere(): Promise<void> {
+  const machine = await describeMachine(`npm run bench -- ${process.argv.slice(2).join(' ')}`)
+  const results: BenchResult[] = []
+  for (const name of wanted) {
+    const result = await benchmarks[name]?.(options.quick ? 0.1 : 1)
+    if (result === undefined) continue
+    results.push(result)
+    print(result)
+  }
+  await save(machine, results)
+  if (options.report) await writeFile(join(import.meta.dirname, '../docs/performance.md'), performancePage(machine, results))
 }
 
-const wanted = process.argv.slice(2)
-const results: BenchResult[] = []
-for (const [name, run] of Object.entries(benchmarks)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue
-  const result = await run()
-  results.push(result)
-  print(result)
-}
-await save()
-
-function print({ name, rows }: BenchResult): void {
+function print({ name, rows, notes = [] }: BenchResult): void {
   console.log(`\n${name}`)
   const width = Math.max(...rows.map(({ label }) => label.length))
-  for (const { label, value, unit, ofLimit } of rows) {
-    const share = ofLimit === undefined ? '' : `   ${ofLimit.toFixed(2)} of the limit`
-    console.log(`  ${label.padEnd(width)}  ${value.toFixed(value < 100 ? 2 : 0).padStart(10)} ${unit}${share}`)
+  for (const row of rows) {
+    console.log(`  ${row.label.padEnd(width)}  ${row.value.toFixed(row.value < 100 ? 2 : 0).padStart(10)} ${row.unit}${ratios(row)}`)
   }
+  for (const note of notes) console.log(`  ${note}`)
 }
 
-async function save(): Promise<void> {
-  const directory = new URL('./results/', import.meta.url)
+function ratios({ ofLimit, besides = [] }: BenchRow): string {
+  const share = ofLimit === undefined ? [] : [`${ofLimit.toFixed(2)} of the limit`]
+  return [...share, ...besides.map(({ name, ratio }) => `${ratio.toFixed(2)} × ${name}`)].map((text) => `   ${text}`).join('')
+}
+
+async function save(machine: Machine, results: BenchResult[]): Promise<void> {
+  const directory = join(import.meta.dirname, 'results')
   await mkdir(directory, { recursive: true })
-  const at = new Date().toISOString()
-  const machine = { cpus: cpus().length, model: cpus()[0]?.model, node: process.version }
-  const file = new URL(`${at.replaceAll(':', '-')}.json`, directory)
-  await writeFile(file, `${JSON.stringify({ at, machine, results }, null, 2)}\n`)
-  console.log(`\nwritten to ${file.pathname}`)
+  const file = options.json ?? join(directory, `${machine.at.replaceAll(':', '-')}.json`)
+  await writeFile(file, `${JSON.stringify({ machine, results }, null, 2)}\n`)
+  console.log(`\nwritten to ${file}`)
 }

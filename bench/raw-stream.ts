@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net'
  * @throws when it is refused; when the server ends the connection later, the process fails
  */
 export function openRawStream(url: string, take: (bytes: Buffer) => void, buffer = Buffer.alloc(65_536)): Promise<Socket> {
-  const { hostname, port, host, pathname, search } = new URL(url)
+  const { hostname, port } = new URL(url)
   const upgraded = Promise.withResolvers<Socket>()
   let head: string | undefined = ''
 
@@ -33,14 +33,17 @@ export function openRawStream(url: string, take: (bytes: Buffer) => void, buffer
       return true
     },
   }
-  const socket = connect({ host: hostname, port: Number(port), onread }, () => {
-    socket.write(
-      `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
-    )
-  })
+  const socket = connect({ host: hostname, port: Number(port), onread }, () => socket.write(upgradeRequest(url)))
   socket.on('end', () => {
     throw new Error('the server ended a connection')
   })
   return upgraded.promise
+}
+
+/** @param url as http://… */
+export function upgradeRequest(url: string): string {
+  const { host, pathname, search } = new URL(url)
+  const key = randomBytes(16).toString('base64')
+  const fields = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}`
+  return `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n\r\n`
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { PrismaClient } from '../../src/store/generated/client.ts'
-import { createSqliteAdapter } from '../../src/store/sqlite/adapter.ts'
+import { createSqliteAdapter, turn } from '../../src/store/sqlite/adapter.ts'
 import { openSqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
@@ -32,6 +32,18 @@ describe('a connection', () => {
       const [row] = await prisma.$queryRawUnsafe<Array<Record<Pragma | 'timeout', unknown>>>(`PRAGMA ${pragma}`)
       expect(Object.values(row ?? {}).map((found) => (typeof found === 'bigint' ? Number(found) : found))).toEqual([value])
     }
+  })
+
+  test('of Prisma commits durably but in turns, whichever statements run beside each other', async () => {
+    const prisma = new PrismaClient({ adapter: createSqliteAdapter(await migrated(), { guard: async (statement) => await statement() }) })
+    onTestFinished(() => prisma.$disconnect())
+    const synchronous = async () => {
+      const [row] = await prisma.$queryRawUnsafe<Array<{ synchronous: bigint }>>('PRAGMA synchronous')
+      return Number(row?.synchronous)
+    }
+    const kinds = Array.from({ length: 30 }, (_, number) => (number % 3 === 1 ? 'turn' : 'other'))
+    const found = await Promise.all(kinds.map((kind) => (kind === 'turn' ? turn(synchronous) : synchronous())))
+    expect(found).toEqual(kinds.map((kind) => (kind === 'turn' ? 1 : 2)))
   })
 
   test('of Prisma holds no transaction', async () => {

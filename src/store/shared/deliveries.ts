@@ -3,7 +3,7 @@ import type { DeliveryRecord, DeliveryStore } from '../delivery-store.ts'
 import type { Delivery } from '../generated/client.ts'
 import { afterPrefix } from './after-prefix.ts'
 import { checksumOfEnvelope } from './checksum.ts'
-import type { Models } from './models.ts'
+import type { Models, Turn } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
 const stateSchema = z.enum(['queued', 'delivered', 'expired', 'refused', 'cancelled'])
@@ -19,9 +19,9 @@ const omit = { envelope: true } as const
 export function createDeliveryStore(components: {
   prisma: () => Models
   /** For claims and failed attempts. What a power loss takes back of these is restored by `disown` and `settle`. */
-  turns: () => Models
+  turn: Turn
 }): DeliveryStore {
-  const { prisma, turns } = components
+  const { prisma, turn } = components
 
   async function takenKey(key: string | undefined, since: number) {
     if (key === undefined) return undefined
@@ -33,9 +33,11 @@ export function createDeliveryStore(components: {
   }
 
   async function makeDue(recipient: string, client: string, now: number): Promise<void> {
-    await turns().$executeRaw`INSERT INTO "Outbox" ("recipient", "client", "dueAt") VALUES (${recipient}, ${client}, ${BigInt(now)})
+    await turn(
+      () => prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "client", "dueAt") VALUES (${recipient}, ${client}, ${BigInt(now)})
       ON CONFLICT ("recipient") DO UPDATE SET "client" = excluded."client", "dueAt" = excluded."dueAt"
-        WHERE "Outbox"."dueAt" = ${BigInt(never)}`
+        WHERE "Outbox"."dueAt" = ${BigInt(never)}`,
+    )
   }
 
   return {
@@ -122,7 +124,7 @@ export function createDeliveryStore(components: {
     clientsDue: ({ now, after, limit }) =>
       attemptAsync(async () => {
         // Jumps from one client to the next in the index, however many recipients each has.
-        const rows = await turns().$queryRaw<Array<{ client: string }>>`WITH RECURSIVE "Holder" AS (
+        const rows = await prisma().$queryRaw<Array<{ client: string }>>`WITH RECURSIVE "Holder" AS (
             SELECT (SELECT MIN(o."client") FROM "Outbox" AS o) AS "client"
             UNION ALL
             SELECT (SELECT MIN(o."client") FROM "Outbox" AS o WHERE o."client" > h."client") FROM "Holder" AS h WHERE h."client" IS NOT NULL
@@ -138,26 +140,28 @@ export function createDeliveryStore(components: {
     claimFor: ({ by, client, recipient, now, until }) =>
       attemptAsync(async () => {
         const where = { recipient, dueAt: { lte: now }, claimedUntil: { lte: now } }
-        return (await turns().outbox.updateMany({ where, data: { client, claimedBy: by, claimedUntil: until } })).count === 1
+        return (await turn(() => prisma().outbox.updateMany({ where, data: { client, claimedBy: by, claimedUntil: until } }))).count === 1
       }),
     claim: ({ by, client, now, until, limit }) =>
       attemptAsync(async () => {
         const free = { client, dueAt: { lte: now }, claimedUntil: { lte: now } }
-        const rows = await turns().outbox.findMany({ where: free, orderBy: { dueAt: 'asc' }, take: limit, select: { recipient: true } })
+        const rows = await prisma().outbox.findMany({ where: free, orderBy: { dueAt: 'asc' }, take: limit, select: { recipient: true } })
         const claimed: string[] = []
         for (const { recipient } of rows) {
           const data = { claimedBy: by, claimedUntil: until }
-          if ((await turns().outbox.updateMany({ where: { recipient, ...free }, data })).count === 1) claimed.push(recipient)
+          if ((await turn(() => prisma().outbox.updateMany({ where: { recipient, ...free }, data }))).count === 1) claimed.push(recipient)
         }
         return claimed
       }),
     disown: (by) =>
       attemptAsync(async () => {
-        await turns().outbox.updateMany({ where: { claimedBy: by }, data: { claimedBy: null, claimedUntil: 0 } })
+        await turn(() => prisma().outbox.updateMany({ where: { claimedBy: by }, data: { claimedBy: null, claimedUntil: 0 } }))
       }),
     renew: ({ by, recipient, until }) =>
       attemptAsync(
-        async () => (await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } })).count === 1,
+        async () =>
+          (await turn(() => prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } }))).count ===
+          1,
       ),
     next: ({ recipient, now, limit, maxBytes }) =>
       attemptAsync(async () => {
@@ -182,19 +186,21 @@ export function createDeliveryStore(components: {
       }),
     failed: ({ by, recipient, id, lastError, dueAt, now }) =>
       attemptAsync(async () => {
-        await turns().delivery.updateMany({
-          where: { id, state: 'queued' },
-          data: { attempts: { increment: 1 }, lastError, updatedAt: now },
-        })
+        await turn(() =>
+          prisma().delivery.updateMany({
+            where: { id, state: 'queued' },
+            data: { attempts: { increment: 1 }, lastError, updatedAt: now },
+          }),
+        )
         const data = { attempts: { increment: 1 }, dueAt, claimedBy: null, claimedUntil: 0 }
-        await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
+        await turn(() => prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data }))
       }),
     attempts: (recipient) =>
-      attemptAsync(async () => (await turns().outbox.findFirst({ where: { recipient }, select: { attempts: true } }))?.attempts ?? 0),
+      attemptAsync(async () => (await prisma().outbox.findFirst({ where: { recipient }, select: { attempts: true } }))?.attempts ?? 0),
     release: ({ by, recipient }) =>
       attemptAsync(async () => {
         const data = { client: '', attempts: 0, dueAt: never, claimedBy: null, claimedUntil: 0 }
-        await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
+        await turn(() => prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data }))
         // Deliveries added between the last read and the release are due again.
         const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { client: true, createdAt: true } })
         if (more !== null) await makeDue(recipient, more.client, Number(more.createdAt))
@@ -202,15 +208,17 @@ export function createDeliveryStore(components: {
     take: ({ by, recipient, until }) =>
       attemptAsync(async () => {
         const data = { claimedBy: by, claimedUntil: until }
-        const { count } = await turns().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data })
+        const { count } = await turn(() => prisma().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data }))
         if (count === 0) return undefined
-        return (await turns().outbox.findFirst({ where: { recipient }, select: { client: true } }))?.client
+        return (await prisma().outbox.findFirst({ where: { recipient }, select: { client: true } }))?.client
       }),
     settle: (now) =>
       attemptAsync(async () => {
-        await turns().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt")
+        await turn(
+          () => prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt")
           SELECT DISTINCT d."recipient", CAST(${BigInt(now)} AS BIGINT) FROM "Delivery" AS d WHERE d."state" = 'queued'
-          ON CONFLICT ("recipient") DO UPDATE SET "dueAt" = excluded."dueAt" WHERE "Outbox"."dueAt" = ${BigInt(never)}`
+          ON CONFLICT ("recipient") DO UPDATE SET "dueAt" = excluded."dueAt" WHERE "Outbox"."dueAt" = ${BigInt(never)}`,
+        )
       }),
     forget: ({ before, limit }) =>
       attemptAsync(async () => {
@@ -224,7 +232,7 @@ export function createDeliveryStore(components: {
         const gone = new Set(old.map(({ recipient }) => recipient))
         for (const recipient of gone) {
           const left = await prisma().delivery.findFirst({ where: { recipient }, select: { id: true } })
-          if (left === null) await turns().outbox.deleteMany({ where: { recipient, dueAt: never } })
+          if (left === null) await turn(() => prisma().outbox.deleteMany({ where: { recipient, dueAt: never } }))
         }
         return count
       }),

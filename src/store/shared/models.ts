@@ -18,3 +18,6 @@ export type Models = Pick<
   | '$executeRaw'
   | '$queryRaw'
 >
+
+/** Runs a statement whose commit need not be on disk when it returns: a power loss may undo it. */
+export type Turn = <Result>(statement: () => PromiseLike<Result>) => Promise<Result>

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { gapReasonSchema } from '../../model/gap.ts'
 import type { Webhook } from '../generated/client.ts'
 import type { WebhookChange, WebhookRecord, WebhookStore } from '../webhook-store.ts'
-import type { Models } from './models.ts'
+import type { Models, Turn } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
 const settingsSchema = z.object({
@@ -42,9 +42,9 @@ const unclaimed = { claimedBy: null, claimedUntil: 0 }
 export function createWebhookStore(components: {
   prisma: () => Models
   /** For attempts, which may be lost with the power. */
-  turns: () => Models
+  turn: Turn
 }): WebhookStore {
-  const { prisma, turns } = components
+  const { prisma, turn } = components
 
   return {
     add: ({ settings, secrets, progress, rightsUntil = null, ...webhook }, { max, maxOfClient }) =>
@@ -114,15 +114,17 @@ export function createWebhookStore(components: {
       attemptAsync(async () => {
         const slot = number % kept
         const row = { number, attempt: JSON.stringify(attempt) }
-        await turns().webhookAttempt.upsert({
-          where: { webhook_slot: { webhook, slot } },
-          create: { webhook, slot, ...row },
-          update: row,
-        })
+        await turn(() =>
+          prisma().webhookAttempt.upsert({
+            where: { webhook_slot: { webhook, slot } },
+            create: { webhook, slot, ...row },
+            update: row,
+          }),
+        )
       }),
     attempts: (webhook) =>
       attemptAsync(async () => {
-        const rows = await turns().webhookAttempt.findMany({ where: { webhook }, orderBy: { number: 'desc' } })
+        const rows = await prisma().webhookAttempt.findMany({ where: { webhook }, orderBy: { number: 'desc' } })
         return rows.map(({ number, attempt }) => ({ number, ...attemptSchema.parse(JSON.parse(attempt)) }))
       }),
   }

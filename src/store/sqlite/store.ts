@@ -20,11 +20,11 @@ import { createWebhookStore } from '../shared/webhooks.ts'
 import { whileOpen } from '../shared/while-open.ts'
 import { createWhileStarted } from '../shared/while-started.ts'
 import type { Store } from '../store.ts'
-import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
+import { createSqliteAdapter, turn, type WriteGuard } from './adapter.ts'
 import { changePeers, forgetUnseenPeers } from './change-peers.ts'
 import { createClockStore } from './clock.ts'
 import { createSqliteConsumers } from './consumers.ts'
-import { openSqliteDatabase, type SqliteDatabase, type Synchronous } from './database.ts'
+import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
 import { createDiskRoom, type DiskRoom, makeRoomToOpen, writeReserve } from './disk-room.ts'
 import { createSqliteLog } from './log.ts'
 import { createRecordStore } from './records.ts'
@@ -42,8 +42,6 @@ interface Open {
   writer: SqliteDatabase
   reader: SqliteDatabase
   prisma: PrismaClient
-  /** Prisma on a connection with `synchronous = NORMAL`: its commits are not on disk when they return. */
-  turns: PrismaClient
   log: LogStore
   room: DiskRoom
   check(): void
@@ -60,7 +58,7 @@ const migrations = join(packageRoot, 'prisma/sqlite/migrations')
 export function createSqliteStore(init: SqliteStoreInit, components: { logger: Logger }): Store {
   const damage = createDamageNews(components)
   const { start, stop, opened } = createWhileStarted({ damage, openAll: () => openAll(init, { logger: components.logger, damage }) })
-  const deliveries = createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns })
+  const deliveries = createDeliveryStore({ prisma: () => opened().prisma, turn })
 
   const store: Store = {
     start,
@@ -85,7 +83,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { logger: L
       },
     },
     consumers: createSqliteConsumers({ writer: () => opened().writer }),
-    webhooks: createWebhookStore({ prisma: () => opened().prisma, turns: () => opened().turns }),
+    webhooks: createWebhookStore({ prisma: () => opened().prisma, turn }),
     clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
     // The key's state file holds the lock, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
@@ -118,9 +116,7 @@ async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logg
     files.check()
     return await room.writeAsync(statement)
   }
-  const openPrisma = (synchronous: Synchronous) =>
-    resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { synchronous, guard }) }), (client) => client.$disconnect())
-  const [prisma, turns] = [openPrisma('FULL'), openPrisma('NORMAL')]
+  const prisma = resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { guard }) }), (client) => client.$disconnect())
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const epoch = settleEpoch({ writer, served, logger })
   const files = watchFiles([init.path, `${init.path}-wal`, init.servedMarkFile])
@@ -132,7 +128,6 @@ async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logg
     writer: guarded(writer, { files, room }),
     reader,
     prisma,
-    turns,
     log: messages,
     room,
     check: () => files.check(),

@@ -9,7 +9,10 @@ import { licensesOf } from './licenses.ts'
 const root = join(import.meta.dirname, '..')
 
 /** Packages that read files of their own or have native parts: they stay packages. */
-const kept = ['@fastify/swagger-ui', '@prisma/schema-engine-wasm', 'node-datachannel', 'pino', 'prisma-adapter-sqlite']
+const outside = ['@fastify/swagger-ui', '@prisma/schema-engine-wasm', 'node-datachannel', 'pino', 'prisma-adapter-sqlite']
+
+/** Packages that the built gateway needs beside it. Of the last it needs the native part, which a plugin looks for there. */
+export const kept = [...outside, '@chainsafe/libp2p-quic']
 
 /**
  * Makes one file of each program and of what several of them have in common. A gateway then reads 40 modules instead of
@@ -22,7 +25,7 @@ export async function build(directory: string): Promise<void> {
     input: { main: 'src/main.ts', peergate: 'src/cli/peergate.ts', index: 'src/index.ts' },
     platform: 'node',
     plugins,
-    external: [/^node:(?!http$)/, /\.node$/, ...kept.map((name) => new RegExp(`^${name}(/|$)`))],
+    external: [/^node:(?!http$)/, /\.node$/, ...outside.map((name) => new RegExp(`^${name}(/|$)`))],
   })
   const { output } = await bundle.write({
     dir: directory,

@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
+import { kept } from '../../scripts/build.ts'
 import { environmentSchema } from '../../src/config/environment.ts'
 import { limitsSchema, limitVariable } from '../../src/limits.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** What operators copy: it must fit the program it is copied for. */
 
@@ -94,6 +98,17 @@ test('each alarm is explained to operators', async () => {
   const alarms = [...(await read('deploy/alerts.yml')).matchAll(/alert: (\w+)/g)].map(([, name = '']) => name)
   expect(alarms.length).toBeGreaterThan(5)
   for (const alarm of alarms) expect(operations).toContain(`\`${alarm}\``)
+})
+
+test('the image runs what is built, and has only the packages that are not inside it', async () => {
+  const dockerfile = await read('Dockerfile')
+  expect(dockerfile).toMatch(/^CMD \["node", "dist\/main\.js"\]$/m)
+  const directory = await temporaryDirectory()
+  await copyFile(join(root, 'package.json'), join(directory, 'package.json'))
+  await promisify(execFile)(process.execPath, [join(root, 'scripts/keep-packages.ts')], { cwd: directory })
+  const left: Record<string, object> = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'))
+  expect(Object.keys(left['dependencies'] ?? {}).toSorted()).toEqual(kept.toSorted())
+  expect(left['devDependencies']).toBe(undefined)
 })
 
 test('the image has what the program needs, and nothing else', async () => {

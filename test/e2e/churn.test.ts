@@ -10,7 +10,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { inspectable, usedBytes } from '../fixtures/collect-garbage.ts'
+import { heldBytes, inspectable } from '../fixtures/collect-garbage.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type EngineName, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { openLinkedPeer, webSocketUrl } from '../fixtures/raw-peer.ts'
@@ -20,14 +20,15 @@ import { byLength } from '../fixtures/test-length.ts'
 
 /** Tokens, sessions, topics, subscriptions and peers come and go at a gateway, again and again, under names that are new each time. */
 
-const visits = byLength({ gate: 2_000, full: 4_000 })
-const rounds = 10
+const visits = byLength({ gate: 600, full: 4_000 })
+/** After these its tables have about their sizes. */
+const firstVisits = 200
 const atATime = 6
 /**
- * Of a visit, in memory: a connection, a subscription or a link of which anything was left would keep more with its buffers. Less is kept by what
- * is remembered of names within a bound, and for a time, the less of each visit the more there have been: 5 KB after 800 visits, 2 after 1,700.
+ * Of a visit, in memory: a connection, a subscription or a link of which anything was left would keep several times as much with its buffers. Less
+ * is kept by what is remembered of names within a bound, and for a time.
  */
-const keptBytes = 4_096
+const keptBytes = 3_072
 /** Peers come back: of each that ever came some bounds are remembered, 2 KB together, and of 4,096 at most. */
 const peerIds = 50
 const adminToken = 'the-token-of-the-operator'
@@ -123,10 +124,6 @@ function countRows(path: string): Record<string, number> {
   }
 }
 
-function median(numbers: number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
-}
-
 test.each<EngineName>(['custom', 'libp2p'])(
   'of what comes and goes, under new names each time, nothing stays in memory or database, on a heap of 256 MiB (%s)',
   {
@@ -136,22 +133,17 @@ test.each<EngineName>(['custom', 'libp2p'])(
     const directory = await temporaryDirectory()
     const gateway = await gatewayForTest({ ...quietEnvironment(directory, engine), ...quick })
     const target = { url: gateway.url, link: links[engine](gateway.multiaddrs) }
-    const marks: number[] = []
     let number = 0
-    for (let round = 1; round <= rounds; round++) {
-      const until = (round * visits) / rounds
-      await Promise.all(
-        Array.from({ length: atATime }, async () => {
-          while (number < until) await visit(target, number++)
-        }),
-      )
-      marks.push(await usedBytes(gateway))
+    const visitUntil = async (last: number) => {
+      const come = async () => {
+        while (number < last) await visit(target, number++)
+      }
+      await Promise.all(Array.from({ length: atATime }, come))
+      return await heldBytes(gateway)
     }
-    // In the first half it loads, compiles, and its tables grow to their sizes. Three rounds each, since what a collection leaves differs by
-    // some hundred KiB.
-    const between = (visits / rounds) * 3
-    const kept = (median(marks.slice(-3)) - median(marks.slice(-6, -3))) / between
-    expect(kept, `in use: ${marks}`).toBeLessThan(keptBytes)
+    const first = await visitUntil(firstVisits)
+    const last = await visitUntil(visits)
+    expect((last - first) / (visits - firstVisits), 'bytes of a visit').toBeLessThan(keptBytes)
 
     const grown = () => Object.entries(countRows(join(directory, 'peergate.db'))).filter(([, rows]) => rows > peerIds / 2)
     await expect.poll(grown, { interval: 200 }).toEqual([])

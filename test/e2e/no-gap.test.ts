@@ -14,13 +14,13 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { byLength } from '../fixtures/test-length.ts'
 
 /** How many times as many seeds as the gate has. */
-const times = byLength({ gate: 1, full: 10 })
+const times = byLength({ gate: 1, full: 20 })
 const upTo = (seeds: number) => Array.from({ length: seeds * times }, (_, index) => index + 1)
 
 describe.each([
-  ['memory', memoryPair, 6, 1_500],
-  ['custom', (limits: Partial<Limits>) => enginePair('custom', limits), 2, 1_500],
-  ['libp2p', (limits: Partial<Limits>) => enginePair('libp2p', limits), 2, 1_500],
+  ['memory', memoryPair, 3, 1_500],
+  ['custom', (limits: Partial<Limits>) => enginePair('custom', limits), 1, 1_500],
+  ['libp2p', (limits: Partial<Limits>) => enginePair('libp2p', limits), 1, 1_500],
 ] as const)('on the %s engine', (_, createPair, seeds, count) => {
   test.each(upTo(seeds))(
     'what each subscriber received equals the log, in order (seed %i)',
@@ -35,8 +35,8 @@ describe.each([
 
 /** Topics keep less than the subscribers need, and are pruned all the time. */
 describe.each([
-  ['memory', async () => createMemoryStore(), 4],
-  ['SQLite', sqliteStore, 2],
+  ['memory', async () => createMemoryStore(), 2],
+  ['SQLite', sqliteStore, 1],
 ] as const)('with retention, on the %s store', (_, createStore, seeds) => {
   let gaps = 0
   let expiries = 0

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { once } from 'node:events'
 import { bytesOf } from '../../clients/typescript/src/data.ts'
 import { clientError, PeergateError } from '../../clients/typescript/src/errors.ts'
 import type { components } from '../../clients/typescript/src/openapi.ts'
@@ -78,9 +78,10 @@ export async function workOn(name: string, init: ConsumerWorkInit): Promise<void
     let isHere = true
     while (isHere && !signal.aborted) {
       const everyMs = ackWaitMs * progressShare
-      isHere = await delay(everyMs, undefined, { signal })
-        .then(() => tell('progress', claim, Math.min(everyMs, commandLimits.workAnswerMs), signal))
-        .catch(() => true)
+      using pause = createDeadline(everyMs, [signal])
+      await once(pause.signal, 'abort')
+      const ms = Math.min(everyMs, commandLimits.workAnswerMs)
+      if (pause.isOver) isHere = await tell('progress', claim, ms, signal).catch(() => true)
     }
     if (!isHere) say(`${message.id} is no longer with this worker: it was settled, or its time was over and it comes again.`)
   }

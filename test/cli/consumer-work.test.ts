@@ -7,6 +7,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { workOn } from '../../src/cli/consumer-work.ts'
 import { commandLimits } from '../../src/cli/limits.ts'
 import { createRemote } from '../../src/cli/remote.ts'
+import { holdDeadlines } from '../fixtures/held-deadlines.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 interface Answers {
@@ -14,8 +15,10 @@ interface Answers {
   ackWaitMs?(): number
   /** Called before a message is handed out. */
   pulled?(): Promise<void>
-  /** The status of the answer to a verdict. */
+  /** The status of the answer to a verdict: 200, or that of a problem, of which 503 passes. */
   told(verdict: string): Promise<number>
+  /** Seconds after which a problem may have passed. */
+  retryAfter?: number
   /** Whether the message is with another worker. */
   isElsewhere?: boolean
   /** What the worker says. */
@@ -38,11 +41,10 @@ async function serverFor(listener: RequestListener): Promise<string> {
 async function workFor(
   limit: number,
   words: string[],
-  { ackWaitMs = () => 60, pulled, told, isElsewhere = false, heard = () => undefined }: Answers,
+  { ackWaitMs = () => 60, pulled, told, retryAfter, isElsewhere = false, heard = () => undefined }: Answers,
 ) {
   const message = { id: 'a.1', cursor: 'e.1', topic: 'orders', from: 'a', data: 'hello', encoding: 'utf8' }
   const claim = 'a.1~x'
-  const problem = { title: 'Busy', detail: 'later', code: 'overloaded', retryable: true }
   async function answerTo({ method, url }: IncomingMessage, verdict: string): Promise<[status: number, value: object]> {
     if (method === 'GET') return [200, { ackWaitMs: ackWaitMs() }]
     if (url?.endsWith('/pull') !== true) {
@@ -55,6 +57,8 @@ async function workFor(
     // A report of progress is cut when the program ends.
     const body = Object(request.method === 'POST' ? await json(request).catch(() => undefined) : undefined)
     const [status, value] = await answerTo(request, String(body['verdict']))
+    const problem = { title: 'Busy', detail: 'later', code: 'overloaded', retryable: status === 503 }
+    if (status !== 200 && retryAfter !== undefined) response.setHeader('retry-after', retryAfter)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(status === 200 ? value : problem))
   })
   const remote = createRemote({ url }, () => undefined)
@@ -78,6 +82,30 @@ test('while a program works, the gateway is told that it does, also after a repo
   expect(verdicts.filter((verdict) => verdict !== 'progress')).toEqual(['ack'])
 })
 
+test('progress is reported each time that a third of the time of a delivery has passed', async () => {
+  const file = join(await temporaryDirectory(), 'end')
+  const passDeadlines = holdDeadlines(19_999)
+  const verdicts: string[] = []
+  const worked = workFor(1, untilThereIs(file), {
+    ackWaitMs: () => 3 * 19_999,
+    async told(verdict) {
+      verdicts.push(verdict)
+      return 200
+    },
+  })
+  for (const count of [1, 2]) {
+    await expect
+      .poll(() => {
+        if (verdicts.length < count) passDeadlines()
+        return verdicts.length
+      })
+      .toBe(count)
+  }
+  await writeFile(file, '')
+  await worked
+  expect(verdicts).toEqual(['progress', 'progress', 'ack'])
+})
+
 test.each([
   ['true', 'ack'],
   ['false', 'retry'],
@@ -88,6 +116,27 @@ test.each([
     return verdicts.length === 1 ? 503 : 200
   })
   expect(verdicts).toEqual([verdict, verdict])
+})
+
+test('a verdict that no gateway takes in time is said to be lost, and the work goes on', async () => {
+  const verdicts: string[] = []
+  const heard: string[] = []
+  await workFor(2, ['true'], {
+    ackWaitMs: () => 60_000,
+    // Later than the worker has patience for.
+    retryAfter: 60,
+    async told(verdict) {
+      verdicts.push(verdict)
+      return verdicts.length === 1 ? 503 : 200
+    },
+    heard: (text) => heard.push(text),
+  })
+  expect(verdicts).toEqual(['ack', 'ack'])
+  expect(heard).toEqual(['Working for billing.', expect.stringMatching(/^What became of a\.1 could not be told: .* It comes again\.$/)])
+})
+
+test('a verdict that the gateway refuses ends the work', async () => {
+  await expect(workForOne(['true'], async () => 403)).rejects.toMatchObject({ status: 403 })
 })
 
 test('a report of progress that hangs does not keep the next ones back', async () => {

@@ -23,6 +23,7 @@ import { model } from './lists/model.ts'
 import { peerShares } from './lists/peer-shares.ts'
 import { portMapping } from './lists/port-mapping.ts'
 import { publishing } from './lists/publishing.ts'
+import { punching } from './lists/punching.ts'
 import { reading } from './lists/reading.ts'
 import { receivedGossip } from './lists/received-gossip.ts'
 import { relays } from './lists/relays.ts'
@@ -67,6 +68,7 @@ export const mutants: Mutant[] = [
   ...webhooks,
   ...webRtc,
   ...portMapping,
+  ...punching,
   ...relays,
   ...clientTypescript,
   ...clientBytes,

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { isLoopbackAddress, isPublicAddress } from '../dial/policy.ts'
-import { createFindFirewall, createFindRouter } from './find-router.ts'
+import { createFindFirewall, createFindRouter, type FindRouter } from './find-router.ts'
 import { createPortMapper, type PortMapper } from './port-mapper.ts'
 import type { LocalPort } from './router.ts'
 
@@ -16,16 +16,18 @@ export function createPortMapping(
     ports(): LocalPort[]
     onChange(): void
     logger: Logger
+    findRouter?: FindRouter
+    findFirewall?: FindRouter
   },
 ): PortMapper {
-  const { onChange, logger } = components
+  const { onChange, logger, findRouter = createFindRouter(init), findFirewall = createFindFirewall(init) } = components
   const isForwarded = ({ ip }: LocalPort) => !ip.includes(':') && !isPublicAddress(ip) && !isLoopbackAddress(ip)
   const isLetThrough = ({ ip }: LocalPort) => ip.includes(':') && isPublicAddress(ip)
   /** Several addresses may have one port, such as those of TCP and of WebSocket. */
   const ports = () => [...new Map(components.ports().map((each) => [`${each.transport} ${each.ip} ${each.port}`, each])).values()]
   const mappers = [
-    createPortMapper({ ports: () => ports().filter(isForwarded), findRouter: createFindRouter(init), onChange, logger }),
-    createPortMapper({ ports: () => ports().filter(isLetThrough), findRouter: createFindFirewall(init), onChange, logger }),
+    createPortMapper({ ports: () => ports().filter(isForwarded), findRouter, onChange, logger }),
+    createPortMapper({ ports: () => ports().filter(isLetThrough), findRouter: findFirewall, onChange, logger }),
   ]
   return {
     start() {

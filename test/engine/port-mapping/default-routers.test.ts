@@ -6,8 +6,12 @@ import { temporaryDirectory } from '../../fixtures/temporary.ts'
 
 test('the default router is that of the routing table', async () => {
   const path = join(await temporaryDirectory(), 'route')
-  await writeFile(path, 'Iface\tDestination\tGateway\neth0\t0001A8C0\t00000000\neth0\t00000000\t0101A8C0\t0003\n')
+  const heading = 'Iface\tDestination\tGateway\n'
+  const others = 'eth0\t0001A8C0\t00000000\neth0\t000AA8C0\t0901A8C0\nppp0\t00000000\t00000000\n'
+  await writeFile(path, `${heading}${others}eth0\t00000000\t0101A8C0\t0003\n`)
   expect(await defaultRouter(path)).toBe('192.168.1.1')
+  await writeFile(path, heading + others)
+  expect(await defaultRouter(path)).toBeUndefined()
   expect(await defaultRouter(`${path}-missing`)).toBeUndefined()
 })
 

@@ -57,6 +57,13 @@ test('the time passes for nothing only while a better way may still find a route
   expect((await found)?.protocol).toBe('NAT-PMP')
 })
 
+test('a way that finds nothing leaves the others their time', async () => {
+  const ways = [way(undefined, 1), way(routerOf('NAT-PMP'), 10), way(routerOf('UPnP'), 0)]
+  const found = bestOf(ways.map(({ find }) => find))([ip], never)
+  await vi.advanceTimersByTimeAsync(10)
+  expect((await found)?.protocol).toBe('NAT-PMP')
+})
+
 test('a router that serves none of the addresses does not count', async () => {
   const ways = [way(routerOf('PCP', '10.0.0.2'), 0), way(routerOf('UPnP'), 3_000)]
   const found = bestOf(ways.map(({ find }) => find))([ip], never)
@@ -73,4 +80,20 @@ test('finds nothing when no way does, and ends with the signal', async () => {
   stopping.abort(new Error('stopped'))
   await expect(given).rejects.toThrow('stopped')
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a search of which nothing is heard ends after 15 s', async () => {
+  const ways = [way(undefined), way(undefined)]
+  const found = bestOf(ways.map(({ find }) => find))([ip], never)
+  await vi.advanceTimersByTimeAsync(14_999)
+  expect(ways.map(({ state }) => state.isGivenUp)).toEqual([false, false])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(await found).toBeUndefined()
+})
+
+test('of two routers that answer in time the one of the better protocol is taken', async () => {
+  const ways = [way(undefined), way(routerOf('NAT-PMP'), 2), way(routerOf('UPnP'), 1)]
+  const found = bestOf(ways.map(({ find }) => find))([ip], never)
+  await vi.advanceTimersByTimeAsync(betterMs + 1)
+  expect((await found)?.protocol).toBe('NAT-PMP')
 })

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
+import { askRouter } from '../../../src/engine/port-mapping/datagrams.ts'
 import { findNatPmpRouter } from '../../../src/engine/port-mapping/nat-pmp.ts'
 
 const signal = AbortSignal.timeout(60_000)
@@ -29,6 +30,7 @@ const externalIp = '008000000000000108080404'
 test('a port is forwarded for an hour, at the port that the router gives', async () => {
   const requests = await router((request) => (request[1] === 0 ? externalIp : '00810000000000011b9f4e2100000e10'))
   const found = await find()
+  expect([found?.serves('127.0.0.1'), found?.serves('192.168.1.2')]).toEqual([true, false])
   expect(await found?.externalIp?.(signal)).toBe('8.8.4.4')
   expect(await found?.map(port, 7072, signal)).toEqual({ port: 20_001, seconds: 3_600 })
   expect(requests.at(-1)?.toString('hex')).toBe('000100001b9f1ba000000e10')
@@ -53,9 +55,36 @@ test('a router that does not speak NAT-PMP is not taken', async () => {
   expect(await find()).toBeUndefined()
 })
 
-test('a router whose clock went back was restarted', async () => {
-  const clocks = ['0000000a', '0000000a', '00000001']
+test.each([
+  [
+    ['0000000a', '0000000a', '00000001'],
+    [false, true],
+  ],
+  [
+    ['0000000a', '00000001', '00000001'],
+    [true, false],
+  ],
+])('a router whose clock went back, as of %j, was restarted', async (told, restarted) => {
+  const clocks = [...told]
   await router(() => `00800000${clocks.shift()}08080404`)
   const found = await find()
-  expect([await found?.isRestarted?.(signal), await found?.isRestarted?.(signal)]).toEqual([false, true])
+  expect([await found?.isRestarted?.(signal), await found?.isRestarted?.(signal)]).toEqual(restarted)
+})
+
+test('an answer that is too short is not taken', async () => {
+  const answers = ['00800000000000010808', externalIp, '0081000000000001', '00810000000000011b9f4e2100000e10']
+  await router(() => answers.shift())
+  expect(await (await find())?.map(port, 7071, signal)).toMatchObject({ port: 20_001 })
+})
+
+test('a router is asked no more once the signal has fired', async () => {
+  const stopping = new AbortController()
+  await router(() => void stopping.abort(new Error('stopped')))
+  const asked = askRouter(
+    { ip },
+    () => Buffer.of(0, 0),
+    () => true,
+    stopping.signal,
+  )
+  await expect(asked).rejects.toThrow('stopped')
 })

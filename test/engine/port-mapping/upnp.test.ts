@@ -1,10 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { locationIn } from '../../../src/engine/port-mapping/ssdp.ts'
+import { locationIn, searchRouter } from '../../../src/engine/port-mapping/ssdp.ts'
 import { routerOf } from '../../../src/engine/port-mapping/upnp.ts'
 import { firewallOf } from '../../../src/engine/port-mapping/upnp-firewall.ts'
 import { serviceIn, UpnpRefusal } from '../../../src/engine/port-mapping/upnp-service.ts'
+import { holdDeadlines } from '../../fixtures/held-deadlines.ts'
 
 const signal = AbortSignal.timeout(60_000)
 const location = new URL('http://192.168.1.1:5000/rootDesc.xml')
@@ -24,11 +25,11 @@ function description(control: string, type = connection, base = ''): string {
 
 /** A router whose answers a test decides. Notes the actions and their values. */
 async function router(answer: (action: string, body: string) => { status?: number; body: string }, host = '127.0.0.1') {
-  const asked: Array<{ action: string; body: string }> = []
+  const asked: Array<{ action: string; body: string; from: string | undefined }> = []
   const server = createServer(async (request, response) => {
     const body = (await request.toArray()).join('')
     const action = /#(\w+)/.exec(String(request.headers['soapaction']))?.[1] ?? ''
-    asked.push({ action, body })
+    asked.push({ action, body, from: request.socket.remoteAddress })
     const { status = 200, body: text } = answer(action, body)
     response.writeHead(status, { 'content-type': 'text/xml' }).end(text)
   })
@@ -36,7 +37,7 @@ async function router(answer: (action: string, body: string) => { status?: numbe
   onTestFinished(() => void server.close())
   const { port: at } = server.address() as AddressInfo
   const control = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${at}/control`)
-  return { asked, router: routerOf({ type: connection, control }, host), firewall: firewallOf({ type: firewallControl, control }) }
+  return { asked, control, router: routerOf({ type: connection, control }, host), firewall: firewallOf({ type: firewallControl, control }) }
 }
 
 const fault = (code: number) => ({
@@ -56,7 +57,8 @@ test('the location of a router of IPv6 is on the address that it answers from', 
 test.each([
   ['another host', answerOf({ ST: igd, LOCATION: 'http://192.168.1.9:5000/' })],
   ['a name', answerOf({ ST: igd, LOCATION: 'http://router.example/' })],
-  ['another protocol', answerOf({ ST: igd, LOCATION: 'file:///etc/passwd' })],
+  ['a file', answerOf({ ST: igd, LOCATION: 'file:///etc/passwd' })],
+  ['another protocol', answerOf({ ST: igd, LOCATION: 'https://192.168.1.1:5000/' })],
   ['another IPv6 host', answerOf({ ST: igd, LOCATION: 'http://[2a0c::9]:5000/' })],
   ['no location', answerOf({ ST: igd })],
   ['another device', answerOf({ ST: 'upnp:rootdevice', LOCATION: location.href })],
@@ -80,6 +82,12 @@ test.each([
   ['/control', '<URLBase>http://10.0.0.1/</URLBase>'],
 ])('ports are not controlled at %s%s, which is not on the router', (control, base) => {
   expect(serviceIn(description(control, connection, base), location, [connection])).toBeUndefined()
+})
+
+test('of the services of a router the first one that was asked for is taken', () => {
+  const newer = connection.replace(':1', ':2')
+  const both = description('/old') + description('/new', newer)
+  expect(serviceIn(both, location, [newer, connection])?.type).toBe(newer)
 })
 
 test('a device without a service for ports is no router', () => {
@@ -110,6 +118,45 @@ test('where another host has the port, others are tried, five in all', async () 
   expect(full.asked).toHaveLength(5)
 })
 
+test('a router is asked from the address that it was found on, and serves no other', async () => {
+  const { asked, control } = await router(() => ({ body: '<NewExternalIPAddress>8.8.4.4</NewExternalIPAddress>' }))
+  const made = routerOf({ type: connection, control }, '127.0.0.2')
+  expect(await made.externalIp?.(signal)).toBe('8.8.4.4')
+  expect(asked.map(({ from }) => from)).toEqual(['127.0.0.2'])
+  expect([made.serves('127.0.0.2'), made.serves('127.0.0.1')]).toEqual([true, false])
+})
+
+test('another refusal has no other port tried, and none without a time', async () => {
+  const { asked, router: made } = await router(() => fault(606))
+  await expect(made.map(port, 7071, signal)).rejects.toThrow(UpnpRefusal)
+  expect(asked).toHaveLength(1)
+})
+
+test('a forwarded port that the router does not remove is an error', async () => {
+  const { router: made } = await router(() => fault(606))
+  await expect(made.unmap(port, 7071, signal)).rejects.toThrow(UpnpRefusal)
+})
+
+test('answerMs: a router that does not answer is given up after five seconds', async () => {
+  const passDeadlines = holdDeadlines(5_000)
+  const asked = Promise.withResolvers<void>()
+  const server = createServer(() => asked.resolve())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const control = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/control`)
+  const answer = routerOf({ type: connection, control }, '127.0.0.1').externalIp?.(signal)
+  await asked.promise
+  passDeadlines()
+  await expect(answer).rejects.toThrow(/abort/i)
+})
+
+test('no router is searched for a host without addresses', async () => {
+  expect(await searchRouter([], signal)).toBeUndefined()
+})
+
 test('a refusal has the words of the router', async () => {
   const { router: made } = await router(() => fault(606))
   await expect(made.map(port, 7071, signal)).rejects.toThrow('the router refuses: No &lt;way&gt; (UPnP error 606)')
@@ -130,6 +177,7 @@ const open6 = { transport: 'udp', ip: '::1', port: 7071 } as const
 
 test('a firewall is asked for an hour, and for the end by the name that it gave', async () => {
   const { asked, firewall } = await router((action) => ({ body: action === 'AddPinhole' ? '<UniqueID>17</UniqueID>' : '' }), '::1')
+  expect([firewall.serves('::1'), firewall.serves('192.168.1.2')]).toEqual([true, false])
   expect(await firewall.map(open6, 7071, signal)).toEqual({ ip: '::1', port: 7071 })
   const values = ['InternalClient', 'InternalPort', 'Protocol', 'LeaseTime'].map((name) => valueIn(asked[0]?.body, name))
   expect(values).toEqual(['::1', '7071', '17', '3600'])

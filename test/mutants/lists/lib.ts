@@ -147,6 +147,18 @@ export const lib = [
         'Math.min(everyMs, commandLimits.workAnswerMs)',
         'commandLimits.workAnswerMs * 9',
       ],
+      ['progress is reported when the time of a delivery is over', 'const progressShare = 1 / 3', 'const progressShare = 1'],
+      [
+        'a verdict that cannot be told ends the work',
+        'if (!(error instanceof PeergateError) || !error.retryable) throw error',
+        'throw error',
+      ],
+      ['a verdict that is refused is no failure', 'if (!(error instanceof PeergateError) || !error.retryable) throw error', ''],
+      [
+        'nobody hears of a verdict that could not be told',
+        'say(`What became of ${message.id} could not be told: ${error.message}. It comes again.`)',
+        'void error.message',
+      ],
       ['what fails counts as done', "code === 0 ? 'ack' : 'retry'", "code === null ? 'retry' : 'ack'"],
       ['a program that cannot be started is no failure', 'if (failure !== undefined) throw', 'if (failure === null) throw'],
     ],

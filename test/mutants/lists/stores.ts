@@ -208,6 +208,25 @@ export const stores = [
     ],
   ),
   ...breaks(
+    'src/store/postgres/keys.ts',
+    ['test/store/postgres-store.test.ts'],
+    [
+      ['a key that has expired is taken (PostgreSQL)', ' AND "createdAt" >= $2\', [key, since]', "', [key]"],
+      [
+        'a key that is noted again keeps what it stood for (PostgreSQL)',
+        '"fingerprint" = excluded."fingerprint", "items" = excluded."items", ',
+        '',
+      ],
+      ['a key that is noted again keeps its age (PostgreSQL)', ', "createdAt" = excluded."createdAt"', ''],
+      ['one key that is taken takes all with it', 'keys.includes(key)', 'keys.length > 0'],
+      ['keys never expire (PostgreSQL)', 'keyed.map(({ since }) => since)', 'keyed.map(() => 0)'],
+      ['a key is as old as what it may replace', 'keyed.map(({ createdAt }) => createdAt)', 'keyed.map(({ since }) => since)'],
+      ['a key names the first messages of the batch', 'keyed.map(({ first }) => first)', 'keyed.map(() => 0)'],
+      ['a key names one message', 'keyed.map(({ count }) => count)', 'keyed.map(() => 1)'],
+      ['all keys have one fingerprint', "Buffer.from(fingerprint).toString('hex')),", "Buffer.of(fingerprint.length).toString('hex')),"],
+    ],
+  ),
+  ...breaks(
     'src/store/shared/deliveries.ts',
     ['test/store/sqlite-store.test.ts'],
     [

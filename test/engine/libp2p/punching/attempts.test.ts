@@ -53,3 +53,10 @@ test('nothing is tried once the connection has closed', () => {
   expect(vi.getTimerCount()).toBe(0)
   expect(attempt).toHaveBeenCalledTimes(1)
 })
+
+test('nothing is tried on a connection that closes', () => {
+  const { connection, attempt } = attempts()
+  connection.status = 'closing'
+  vi.advanceTimersByTime(60_000)
+  expect(attempt).toHaveBeenCalledTimes(1)
+})

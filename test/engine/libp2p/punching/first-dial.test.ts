@@ -36,3 +36,11 @@ test('an address to which nothing is punched has as long as libp2p gives it', as
   await vi.advanceTimersByTimeAsync(0)
   expect(ended).toHaveBeenCalledOnce()
 })
+
+test('the dial of an address that can be punched to ends with that of libp2p', async () => {
+  const whole = new AbortController()
+  const ended = dialOf([tcp], whole.signal)
+  whole.abort(new Error('given up'))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(ended).toHaveBeenCalledExactlyOnceWith(new Error('given up'))
+})

@@ -24,9 +24,10 @@ function connection(
   newStream: Connection['newStream'] = async () => await Promise.reject(new Error()),
 ) {
   const close = vi.fn(async () => undefined)
+  const abort = vi.fn()
   const remoteAddr = multiaddr('/ip4/11.0.0.1/tcp/1')
-  const parts = { remotePeer: Object('the other'), remoteAddr, direct, status: 'open', streams, newStream, close }
-  return Object.assign(new EventTarget(), parts) as EventTarget & Connection & { close: typeof close }
+  const parts = { remotePeer: Object('the other'), remoteAddr, direct, status: 'open', streams, newStream, close, abort }
+  return Object.assign(new EventTarget(), parts) as EventTarget & Connection & { close: typeof close; abort: typeof abort }
 }
 
 /** What the peer has told on a connection. */
@@ -135,6 +136,57 @@ test('it stays until the peer has answered a ping on it: what the peer sent befo
   opening.reject(new Error('the answer'))
   await settle()
   expect(relayed.close).toHaveBeenCalledOnce()
+})
+
+test('one that closes by itself is left alone, also while its gossip is waited for', async () => {
+  const direct = connection(true)
+  const closing = connection(false)
+  closing.status = 'closing'
+  const relayed = connection(false, [stream(gossip)])
+  const { answered, leaveMeshes } = handover(closing, relayed, direct)
+  answered(told(direct, 'go-libp2p/0.51.0'))
+  await settle()
+  relayed.status = 'closed'
+  relayed.dispatchEvent(new Event('close'))
+  await settle()
+  expect(vi.getTimerCount()).toBe(0)
+  for (const used of [leaveMeshes, relayed.close, closing.close]) expect(used).not.toHaveBeenCalled()
+})
+
+test('messages of this node do not keep it', async () => {
+  const own = Object.assign(stream(gossip), { direction: 'outbound' })
+  const relayed = connection(false, [own])
+  const direct = connection(true)
+  handover(relayed, direct).answered(told(direct, 'go-libp2p/0.51.0'))
+  await vi.advanceTimersByTimeAsync(4_999)
+  own.dispatchEvent(new Event('message'))
+  await vi.advanceTimersByTimeAsync(1)
+  expect(relayed.close).toHaveBeenCalledOnce()
+})
+
+test('a peer that opens its streams late has its meshes left at once, and answers a ping before the connection closes', async () => {
+  const pings = [Promise.withResolvers<Stream>(), Promise.withResolvers<Stream>()]
+  let pinged = 0
+  const relayed = connection(false, [stream(gossip)], async () => await (pings[pinged++]?.promise ?? Promise.reject(new Error())))
+  const direct = connection(true)
+  const { answered, leaveMeshes } = handover(relayed, direct)
+  answered(told(direct, 'js-libp2p/3.1.0'))
+  pings[0]?.reject(new Error('the answer'))
+  await settle()
+  expect(leaveMeshes).toHaveBeenCalledOnce()
+  expect(relayed.close).not.toHaveBeenCalled()
+  pings[1]?.reject(new Error('the answer'))
+  await settle()
+  expect(relayed.close).toHaveBeenCalledOnce()
+})
+
+test('one that does not close is cut', async () => {
+  const relayed = connection(false)
+  const direct = connection(true)
+  relayed.close.mockRejectedValue(new Error('the relay is gone'))
+  handover(relayed, direct).answered(told(direct))
+  await settle()
+  expect(relayed.abort).toHaveBeenCalledOnce()
 })
 
 test('a request on its way and gossip survive that a relayed link becomes direct', async () => {

@@ -2,8 +2,11 @@ import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import { createObservedAddresses } from '../../../../src/engine/libp2p/punching/observed-addresses.ts'
+import { createPunching } from '../../../../src/engine/libp2p/punching/punching.ts'
+import { defaultLimits } from '../../../../src/limits.ts'
+import { silentLog } from '../../../fixtures/log.ts'
 
-const to = (ip: string) => ({ remoteAddr: multiaddr(`/ip4/${ip}/tcp/4001`) }) as Connection
+const to = (ip: string, port = 4001) => ({ remoteAddr: multiaddr(`/ip4/${ip}/tcp/${port}`) }) as Connection
 const seen = '/ip4/11.0.0.10/tcp/7071'
 
 test('what a peer has observed is kept when the connection was dialled from the listening port', () => {
@@ -60,4 +63,24 @@ test('addresses of QUIC are counted apart', () => {
   observed.told({ connection, observedAddr: multiaddr(seen) })
   for (let port = 1; port <= 20; port++) observed.told({ connection, observedAddr: multiaddr(`/ip4/11.0.0.10/udp/${port}/quic-v1`) })
   expect(observed.all()).toEqual([seen, '/ip4/11.0.0.10/udp/20/quic-v1'])
+})
+
+test('the ports of one host count as one, and what all hosts have seen is told once', () => {
+  const observed = createObservedAddresses()
+  function tell(from: Connection, port: number): void {
+    observed.dialled(from)
+    observed.told({ connection: from, observedAddr: multiaddr(`/ip4/11.0.0.10/tcp/${port}`) })
+  }
+  for (let port = 1; port <= 5; port++) tell(to('11.0.0.1', port), port)
+  expect(observed.all()).toEqual(['/ip4/11.0.0.10/tcp/5'])
+  tell(to('11.0.0.2'), 5)
+  expect(observed.all()).toEqual(['/ip4/11.0.0.10/tcp/5'])
+})
+
+test('what a peer identifies itself with is kept from start to start', () => {
+  const punching = createPunching({ limits: defaultLimits }, { node: () => undefined, gossipLinks: () => undefined, logger: silentLog })
+  const connection = Object.assign(to('11.0.0.1'), { direct: true })
+  punching.dialled(connection)
+  punching.identified(Object.assign(Object.create(null), { connection, observedAddr: multiaddr(seen) }))
+  expect(punching.all()).toEqual([seen])
 })

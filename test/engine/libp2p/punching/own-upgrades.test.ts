@@ -39,3 +39,13 @@ test('a stream that was refused at once leaves nothing behind', async () => {
   await upgrades.of(connectionTo(high, async () => stream('reset'))).newStream('/libp2p/dcutr')
   expect(upgrades.goesBefore(high)).toBe(false)
 })
+
+test('a peer has the turn again when all upgrades with it are over', async () => {
+  const upgrades = createOwnUpgrades(low)
+  const [first, second] = [stream('open'), stream('open')]
+  for (const opened of [first, second]) await upgrades.of(connectionTo(high, async () => opened)).newStream('/libp2p/dcutr')
+  first.dispatchEvent(new Event('close'))
+  expect(upgrades.goesBefore(high)).toBe(true)
+  second.dispatchEvent(new Event('close'))
+  expect(upgrades.goesBefore(high)).toBe(false)
+})

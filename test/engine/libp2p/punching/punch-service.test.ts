@@ -1,7 +1,13 @@
-import type { Connection, Stream } from '@libp2p/interface'
+import { once } from 'node:events'
+import type { Connection, PeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
+import { defaultLogger } from '@libp2p/logger'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { type PunchServiceNode, punchService } from '../../../../src/engine/libp2p/punching/punch-service.ts'
 import { startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
+import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 import { field, fieldsOf, sized, unsized } from '../../../fixtures/protobuf.ts'
 import { stockNode } from '../../../fixtures/stock-node.ts'
 
@@ -44,4 +50,75 @@ test('a peer on a direct connection, which needs no other, has no dials made', a
   const { stream, answers } = await ask(await node.dial(multiaddr(address)), ['/ip4/11.0.0.10/tcp/1'])
   await expect.poll(() => stream.status).toBe('reset')
   expect(answers).toEqual([])
+})
+
+/** Two peer ids, the lower one first. */
+async function peerIds(): Promise<[PeerId, PeerId]> {
+  const [low = '', high = ''] = (await Promise.all([1, 2].map(async () => (await createMemoryIdentity()).peerId))).toSorted()
+  return [peerIdFromString(low), peerIdFromString(high)]
+}
+
+/** The service of a node without a network: what it registers, and a relayed connection that a peer has dialled. */
+async function alone({ ownId, peerId, seen = [] }: { ownId: PeerId; peerId: PeerId; seen?: string[] }) {
+  let handler: StreamHandler | undefined
+  let topology: Topology | undefined
+  const node: PunchServiceNode = Object.assign(Object.create(null), {
+    peerId: ownId,
+    logger: defaultLogger(),
+    events: new EventTarget(),
+    connectionGater: {},
+    peerStore: { get: async () => ({ addresses: [] }) },
+    transportManager: {},
+    addressManager: { getAddresses: () => [] },
+    connectionManager: { getConnections: () => [] },
+    registrar: {
+      async handle(_protocol: string, given: StreamHandler) {
+        handler = given
+      },
+      async register(_protocol: string, given: Topology) {
+        topology = given
+      },
+    },
+  })
+  const service = punchService({ policy: { told: () => undefined }, observed: { all: () => seen }, onEnd: () => undefined })(node)
+  await Object(service).start()
+  const [own, others] = await streamPair({ protocol })
+  const relayed: Connection & EventTarget = Object.assign(new EventTarget(), {
+    ...{ remotePeer: peerId, direct: false, direction: 'inbound', status: 'open', newStream: async () => own },
+    remoteAddr: multiaddr(`/ip4/11.0.0.1/tcp/1/p2p/${peerId}/p2p-circuit/p2p/${peerId}`),
+  }) as never
+  onTestFinished(() => {
+    relayed.dispatchEvent(new Event('close'))
+    for (const stream of [own, others]) stream.abort(new Error('the test is over'))
+  })
+  /** The peer has told that it speaks the protocol. */
+  const identified = () => topology?.onConnect?.(peerId, relayed)
+  /** The peer opens a stream, and ends it when the test is over. */
+  const asks = (stream: Stream) => void Promise.resolve(handler?.(stream, relayed)).catch(() => undefined)
+  return { identified, asks, others }
+}
+
+test('a peer is told the addresses at which others have seen this node', async () => {
+  const [ownId, peerId] = await peerIds()
+  const seen = '/ip4/11.0.0.10/tcp/7071'
+  const { identified, others } = await alone({ ownId, peerId, seen: [seen] })
+  const told = once(others, 'message')
+  identified()
+  const [{ data }] = await told
+  expect(multiaddr(fieldsOf(unsized(data.subarray())).get(2) as Uint8Array).toString()).toBe(seen)
+})
+
+test.each([
+  ['lower', true],
+  ['higher', false],
+])('while this node, with the %s id, upgrades a connection, an upgrade by the peer is refused: %s', async (_, isLower) => {
+  const [low, high] = await peerIds()
+  const { identified, asks, others } = await alone(isLower ? { ownId: low, peerId: high } : { ownId: high, peerId: low })
+  const told = once(others, 'message')
+  identified()
+  await told
+  const [stream, far] = await streamPair({ protocol })
+  onTestFinished(() => far.abort(new Error('the test is over')))
+  asks(stream)
+  expect(stream.status).toBe(isLower ? 'aborted' : 'open')
 })

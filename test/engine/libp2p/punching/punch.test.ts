@@ -101,13 +101,18 @@ test('the end that begins dials over QUIC when TCP has not reached the peer in t
 })
 
 test('over QUIC nothing is dialled when TCP has reached the peer, and at once when it cannot', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
   const reached = punching({ dial: async (address) => (`${address}`.includes('/tcp/') ? direct : overQuic) })
   expect(await reached.punch(both, { initiator: true })).toBe(direct)
+  await vi.advanceTimersByTimeAsync(tcpAheadMs)
   expect(reached.dialled()).toEqual([`/ip4/11.0.0.10/tcp/1/p2p/${peer}`])
   const refused = punching({
     dial: async (address) => (`${address}`.includes('/tcp/') ? await Promise.reject(new Error('refused')) : overQuic),
   })
   expect(await refused.punch(both, { initiator: true })).toBe(overQuic)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 test('a dial that is connected goes on when another one has reached the peer', async () => {
@@ -129,6 +134,36 @@ test('the dials of an attempt end when the next one with the peer begins, which 
   await expect(first).rejects.toThrow()
 })
 
+test('the end of an attempt that another one has replaced does not hide that one from a third', async () => {
+  const { punch, dial, events } = punching({ dial: never })
+  const given = new AbortController()
+  const first = punch(['/ip4/11.0.0.10/tcp/1'], { signal: given.signal })
+  await vi.waitFor(() => expect(dial).toHaveBeenCalledTimes(1))
+  const second = punch(['/ip4/11.0.0.10/tcp/1'])
+  await vi.waitFor(() => expect(dial).toHaveBeenCalledTimes(2))
+  given.abort(new Error('given up'))
+  await expect(first).rejects.toThrow()
+  dial.mockImplementation(async () => direct)
+  expect(await punch(['/ip4/11.0.0.10/tcp/1'])).toBe(direct)
+  expect(dial.mock.calls[1]?.[1].signal.reason).toEqual(new Error('another attempt takes its place'))
+  events.dispatchEvent(new CustomEvent('connection:open', { detail: direct }))
+  expect(await second).toBe(direct)
+})
+
+test('dials end after ten seconds, though libp2p gives them longer', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { punch, dial } = punching({ dial: never })
+  const given = new AbortController()
+  const punched = punch(['/ip4/11.0.0.10/tcp/1'], { signal: given.signal })
+  await vi.advanceTimersByTimeAsync(9_999)
+  expect(dial.mock.calls[0]?.[1].signal.aborted).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(dial.mock.calls[0]?.[1].signal.aborted).toBe(true)
+  given.abort(new Error('given up'))
+  await expect(punched).rejects.toThrow()
+})
+
 test('when nobody is reached, the attempt counts for each transport that was tried', async () => {
   const { punch, ended } = punching({ dial: async () => await Promise.reject(new Error('nobody')) })
   await expect(punch(both, { signal: AbortSignal.abort(new Error('given up')) })).rejects.toThrow()
@@ -142,7 +177,10 @@ test('a peer that this node does not dial is not punched to', async () => {
 })
 
 test('a direct connection that is there already is taken', async () => {
-  const { punch, dial, ended } = punching({ there: [relayed, direct] })
+  const closing = { ...direct, status: 'closing' } as Connection
+  const other = punching({ there: [closing] })
+  expect(await other.punch(['/ip4/11.0.0.10/tcp/1'])).not.toBe(closing)
+  const { punch, dial, ended } = punching({ there: [closing, relayed, direct] })
   expect(await punch(['/ip4/11.0.0.10/tcp/1'])).toBe(direct)
   expect(ended).toEqual([])
   expect(dial).not.toHaveBeenCalled()

@@ -1,6 +1,6 @@
 import { createSocket, Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { Connection, Libp2p } from '@libp2p/interface'
+import type { Connection, Libp2p, Listener } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -125,6 +125,19 @@ test('two connections leave from the port for others to tell where they see it, 
   )
 })
 
+test('a dial for which the port has no way takes no place of those that others tell it by', async () => {
+  const [client, one, other, { at }] = [await started(undefined, { maxFlows: 1 }), await started(), await started(), await outsider()]
+  const ended = new AbortController()
+  const waiting = client.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
+  waiting.catch(() => undefined)
+  for (const peer of [one, other]) await client.dial(listensAt(peer))
+  expect(client.fromOwnPort).toEqual([])
+  ended.abort(new Error('given up'))
+  await expect(waiting).rejects.toThrow('given up')
+  await client.dial(listensAt(one))
+  expect(client.fromOwnPort).toHaveLength(1)
+})
+
 test('after a dial from the port has failed, others leave elsewhere for a minute', async () => {
   let time = 0
   const [client, other] = [await started(undefined, { now: () => time }), await started()]
@@ -197,6 +210,41 @@ test('one that is let in, and does not come, is sent few and small packets', asy
   await expect(waiting).rejects.toThrow('given up')
 })
 
+test('one that is let in, and does not come, leaves its way to the next one', async () => {
+  const place = await started(undefined, { maxFlows: 1 })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  for (const { socket, at } of [await outsider(), await outsider()]) {
+    const ended = new AbortController()
+    const heard = once(socket, 'message')
+    const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
+    await Promise.race([heard, waiting])
+    ended.abort(new Error('given up'))
+    await expect(waiting).rejects.toThrow('given up')
+    expect(vi.getTimerCount()).toBe(0)
+  }
+})
+
+test.each([
+  ['/ip4/0.0.0.0', '11.0.0.1', ['127.0.0.1', '192.168.1.2', '2600::1']],
+  ['/ip6/::', '2600::1', ['::1', 'fd00::1', '11.0.0.1']],
+  ['/ip4/127.0.0.1', undefined, ['11.0.0.1']],
+])('listening on %s, only peers on the Internet are dialled from the port: %s, not %s', async (host, dialled, others) => {
+  const address = multiaddr(`${host}/udp/4001/quic-v1`)
+  const [listen, close] = [async () => undefined, async () => undefined]
+  const listener: Listener = Object.assign(Object.create(null), { listen, close, getAddrs: () => [address] })
+  const port = createQuicOwnPort({ maxFlows: 10 })
+  port.share(listener)
+  await listener.listen(address)
+  for (const ip of others) expect(await port.open({ ip, port: 1 }, true)).toBeUndefined()
+  const way = async () => (dialled === undefined ? undefined : await port.open({ ip: dialled, port: 1 }, true))
+  const flow = await way()
+  expect(flow !== undefined).toBe(dialled !== undefined)
+  flow?.release()
+  await listener.close()
+  expect(await way()).toBeUndefined()
+})
+
 test('a port that cannot be bound leaves no socket open', async () => {
   const close = vi.spyOn(Socket.prototype, 'close')
   onTestFinished(() => close.mockRestore())
@@ -235,4 +283,14 @@ test('a port has one flow to an address, a bounded number in all, and drops what
 
   flow.close()
   expect(await port.open(peer.at)).toBeDefined()
+})
+
+test('a port that is closed opens no flow, and none that it was opening', async () => {
+  const port = await openUdpPort({ ip: '127.0.0.1', innerIp: '127.0.0.1', maxFlows: 2 })
+  const { at } = await outsider()
+  const opening = port.open(at)
+  port.close()
+  expect(await opening).toBeUndefined()
+  expect(await port.open(at)).toBeUndefined()
+  expect(port.size).toBe(0)
 })

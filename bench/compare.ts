@@ -12,8 +12,16 @@ import { temporaryDirectory } from './temporary-directory.ts'
 const root = join(import.meta.dirname, '..')
 const run = promisify(execFile)
 
-/** Values of each figure, by its label. */
-export type Figures = Map<string, { unit: string; values: number[] }>
+interface Figure {
+  /** Of the benchmark. */
+  name: string
+  label: string
+  unit: string
+  /** One of each round. */
+  values: number[]
+}
+
+export type Figures = Map<string, Figure>
 
 /**
  * @param args for `npm run bench`: names, and `--quick`
@@ -69,21 +77,26 @@ export function add(figures: Figures, results: BenchResult[]): void {
   for (const { name, rows } of results) {
     for (const { label, unit, value } of rows) {
       const key = `${name}: ${label}`
-      const figure = figures.get(key) ?? { unit, values: [] }
+      const figure = figures.get(key) ?? { name, label, unit, values: [] }
       figure.values.push(value)
       figures.set(key, figure)
     }
   }
 }
 
+/** A table for each benchmark. */
 export function comparison(revision: string, here: Figures, there: Figures): string[] {
-  const width = Math.max(...[...here.keys()].map((label) => label.length))
+  const width = Math.max(...[...here.values()].map(({ label }) => label.length))
   const cells = (...texts: string[]) => texts.map((text) => text.padStart(12)).join('')
-  const lines = [...here].map(([label, { unit, values }]) => {
-    const [ours, theirs] = [values, there.get(label)?.values ?? []].map((all) => percentile(all, 0.5))
-    return `${label.padEnd(width)}${cells(shown(ours), shown(theirs), shown((ours ?? 0) / (theirs ?? 0)))}  ${unit}`
-  })
-  return [`${''.padEnd(width)}${cells('here', revision.slice(0, 11), 'ratio')}`, ...lines]
+  const lines: string[] = []
+  let last = ''
+  for (const [key, { name, label, unit, values }] of here) {
+    if (name !== last) lines.push('', name, `${''.padEnd(width)}${cells('here', revision.slice(0, 11), 'ratio')}`)
+    last = name
+    const [ours, theirs] = [values, there.get(key)?.values ?? []].map((all) => percentile(all, 0.5))
+    lines.push(`${label.padEnd(width)}${cells(shown(ours), shown(theirs), shown((ours ?? 0) / (theirs ?? 0)))}  ${unit}`)
+  }
+  return lines
 }
 
 function shown(value = Number.NaN): string {

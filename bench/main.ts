@@ -38,13 +38,22 @@ async function runHere(): Promise<void> {
   const machine = await describeMachine(`npm run bench -- ${process.argv.slice(2).join(' ')}`)
   const results: BenchResult[] = []
   for (const name of wanted) {
-    const result = await benchmarks[name]?.(options.quick ? 0.1 : 1)
-    if (result === undefined) continue
+    const result = await attempt(name)
     results.push(result)
     print(result)
   }
   await save(machine, results)
   if (options.report) await writeFile(join(import.meta.dirname, '../docs/performance.md'), performancePage(machine, results))
+}
+
+/** A benchmark that fails does not end a long run; its result says why. */
+async function attempt(name: string): Promise<BenchResult> {
+  try {
+    return (await benchmarks[name]?.(options.quick ? 0.1 : 1)) ?? { name, rows: [] }
+  } catch (err) {
+    process.exitCode = 1
+    return { name, rows: [], notes: [`${name} failed: ${err instanceof Error ? err.message : err}`] }
+  }
 }
 
 function print({ name, rows, notes = [] }: BenchResult): void {

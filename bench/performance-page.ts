@@ -6,16 +6,12 @@ export function performancePage(machine: Machine, results: BenchResult[]): strin
   const compared = results.flatMap(({ rows }) => rows.flatMap(pairs))
   const sections = [
     head(machine),
-    section(
-      'Ahead',
-      'The ratio is the value of the gateway divided by the other one.',
-      pairTable(compared.filter(({ isAhead }) => isAhead)),
-    ),
-    section('Behind', '', pairTable(compared.filter(({ isAhead }) => !isAhead))),
+    section('Ahead', ratioText, pairTable(compared.filter(({ isAhead }) => isAhead))),
+    section('Behind', ratioText, pairTable(compared.filter(({ isAhead }) => !isAhead))),
     section('Budget of a message', budgetText, budgetTable(results)),
-    ...results.map(({ name, rows, notes = [] }) => section(name, notes.join('\n\n'), resultTable(rows))),
+    ...results.map(({ name, rows, notes = [] }) => paragraphs(`## ${name}`, ...notes, resultTable(rows))),
   ]
-  return `${sections.filter((text) => text !== '').join('\n\n')}\n`
+  return `${paragraphs(...sections)}\n`
 }
 
 const usualCommand = 'npm run bench -- --report'
@@ -46,6 +42,7 @@ ${load > quietLoad ? `\n${busyText}\n` : ''}${command.includes('--quick') ? `\n$
 | 4 KiB to the disk (\`fdatasync\`) | ${number(fsyncMs.p50)} ms, p99 ${number(fsyncMs.p99)} ms |`
 }
 
+const ratioText = 'The ratio is the value of the gateway divided by the other one.'
 const busyText = '**The machine did other work during this run: its rates are too low, and its delays too long.**'
 const quickText = '**This was a quick run, whose processes were not warm: it shows what is measured, and not how fast it is.**'
 
@@ -95,9 +92,13 @@ function resultTable(rows: BenchRow[]): string {
   )
 }
 
+/** Empty without content. */
 function section(title: string, text: string, content: string): string {
-  if (content === '') return ''
-  return [`## ${title}`, text, content].filter((part) => part !== '').join('\n\n')
+  return content === '' ? '' : paragraphs(`## ${title}`, text, content)
+}
+
+function paragraphs(...all: string[]): string {
+  return all.filter((text) => text !== '').join('\n\n')
 }
 
 /** Empty without rows. */

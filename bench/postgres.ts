@@ -195,7 +195,13 @@ async function failover(server: PostgresServer, directory: string, filled: strin
   const resumed = clients.map(async ({ socket, cursor }) => {
     socket.on('error', () => undefined)
     await once(socket, 'close')
-    const { socket: next } = await open(other, cursor)
+    // A gateway with many new clients at once refuses some for a while.
+    let next: WebSocket | undefined
+    while (next === undefined)
+      next = await open(other, cursor).then(
+        ({ socket }) => socket,
+        () => delay(100, undefined),
+      )
     next.terminate()
     return performance.now()
   })

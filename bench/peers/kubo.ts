@@ -47,14 +47,15 @@ export async function openKubo(resources: AsyncDisposableStack, program: string)
 }
 
 async function startKubo(resources: AsyncDisposableStack, program: string): Promise<KuboNode> {
-  const env = { IPFS_PATH: await temporaryDirectory(resources) }
+  const env = { IPFS_PATH: await temporaryDirectory(resources), IPFS_TELEMETRY: 'off' }
   const run = async (...args: string[]) => (await promisify(execFile)(program, args, { env: { ...process.env, ...env } })).stdout
   const [api, swarm, gateway] = [await freePort(), await freePort(), await freePort()]
   await run('init', '--profile', 'test')
   await run('config', 'Addresses.API', `/ip4/127.0.0.1/tcp/${api}`)
   await run('config', 'Addresses.Gateway', `/ip4/127.0.0.1/tcp/${gateway}`)
   await run('config', '--json', 'Addresses.Swarm', JSON.stringify([`/ip4/127.0.0.1/tcp/${swarm}`]))
-  const pid = await startProgram(resources, { program, args: ['daemon', '--enable-pubsub-experiment'], env, port: api })
+  await run('config', '--json', 'Pubsub.Enabled', 'true')
+  const pid = await startProgram(resources, { program, args: ['daemon'], env, port: api })
   const { ID: id } = JSON.parse(await run('id'))
   return { url: `http://127.0.0.1:${api}`, pid, address: `/ip4/127.0.0.1/tcp/${swarm}/p2p/${id}` }
 }

@@ -66,6 +66,12 @@ test('the budget of a message is what each process takes, and what memory holds'
   ])
 })
 
+test('a benchmark without rows has its notes, which say why', () => {
+  const lines = page()
+  expect(lines).toContain('a note')
+  expect(lines).not.toContain('## Ahead')
+})
+
 test('each benchmark has its notes and rows, with shares of their limits', () => {
   const lines = page({ label: 'ours', value: 12_345.6, unit: 'messages/s', ofLimit: 0.456 })
   expect(lines).toContain('a note')

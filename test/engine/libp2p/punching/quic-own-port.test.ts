@@ -26,7 +26,7 @@ interface Place {
 }
 
 /** A node that listens, and dials as one behind a router, also on loopback. */
-async function started(host = '/ip4/0.0.0.0', { maxFlows = 10, now = () => performance.now() } = {}): Promise<Place> {
+async function started(host = '/ip4/0.0.0.0', { maxFlows = 10, now = () => performance.now(), needsHoles = true } = {}): Promise<Place> {
   const port = createQuicOwnPort({ maxFlows }, { isDialled: () => true, now })
   const fromOwnPort: Connection[] = []
   const node = await createLibp2p({
@@ -39,7 +39,7 @@ async function started(host = '/ip4/0.0.0.0', { maxFlows = 10, now = () => perfo
           reached: createLimitsReached(),
           signsOfLife: createSignsOfLife(),
           ownPort: port,
-          needsHoles: () => true,
+          needsHoles: () => needsHoles,
           onFromOwnPort: (connection) => fromOwnPort.push(connection),
         },
       ),
@@ -151,6 +151,14 @@ test('after a dial from the port has failed, others leave elsewhere for a minute
   expect(client.fromOwnPort).toHaveLength(1)
 })
 
+test('of a node that can be dialled only dials that punch holes leave from the port', async () => {
+  const [client, one, other] = [await started(undefined, { needsHoles: false }), await started(), await started()]
+  await client.dial(listensAt(one))
+  expect(client.fromOwnPort).toEqual([])
+  await client.dial(listensAt(other), { initiator: true })
+  expect(client.fromOwnPort).toHaveLength(1)
+})
+
 test('a punch for which the port has no way left fails, rather than leave from a port that the peer does not expect', async () => {
   const [client, other] = [await started(undefined, { maxFlows: 0 }), await started()]
   await expect(client.dial(listensAt(other), { initiator: true })).rejects.toThrow('no packets can be sent')
@@ -189,6 +197,15 @@ test.each([true, false])('a dial that is given up ends before its handshake (fro
   socket.once('message', () => ended.abort(new Error('given up')))
   const dialled = client.dial(multiaddr(`/ip4/${at.ip}/udp/${at.port}/quic-v1`), { fromAnyPort, signal: ended.signal })
   await expect(dialled).rejects.toThrow('given up')
+})
+
+test('a dial that was given up says nothing about the port', async () => {
+  const [client, other, { socket, at }] = [await started(), await started(), await outsider()]
+  const ended = new AbortController()
+  socket.once('message', () => ended.abort(new Error('given up')))
+  await expect(client.dial(multiaddr(`/ip4/${at.ip}/udp/${at.port}/quic-v1`), { signal: ended.signal })).rejects.toThrow('given up')
+  await client.dial(listensAt(other))
+  expect(client.fromOwnPort).toHaveLength(1)
 })
 
 test('one that is let in, and does not come, is sent few and small packets', async () => {

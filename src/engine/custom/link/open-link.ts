@@ -195,14 +195,10 @@ class PeerLink implements Link {
     else this.#channel.resume()
   }
 
-  beat(): void {
-    if (this.#silence.look() >= maxUnansweredPings) this.close()
-    else this.#pingWithin(this.#init.limits.silentLinkMs).catch(() => undefined)
-  }
-
-  async #pingWithin(ms: number): Promise<void> {
-    using deadline = createDeadline(ms, [])
-    await this.ping(deadline.signal)
+  async beat(): Promise<void> {
+    if (this.#silence.look() >= maxUnansweredPings) return this.close()
+    using deadline = createDeadline(this.#init.limits.silentLinkMs, [])
+    await this.ping(deadline.signal).catch(() => undefined)
   }
 
   get heardAt(): number {

@@ -116,7 +116,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     { ...init, peerId, secret: identity.seed },
     { node: nodeNow, links, policy, protocols, wanted, routing, dialledAt, reached, counter, logger },
   )
-  const { relay } = reachable
+  const { relay, needsHoles } = reachable
   const identifyAgain = createIdentifyAgain({
     connections: () => running?.node.getConnections() ?? [],
     isIdentified: introductions.has,
@@ -136,7 +136,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       logger,
     },
   )
-  const punching = createPunching({ limits }, { node: nodeNow, gossipLinks: () => running?.gossip.links, logger })
+  const punching = createPunching(init, { node: nodeNow, needsHoles, gossipLinks: () => running?.gossip.links, logger })
 
   function ownAddresses(): string[] {
     return running?.node.getMultiaddrs().map((address) => address.toString()) ?? []
@@ -162,7 +162,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         relay,
         addresses: reachable.addresses,
         webRtc: reachable.webRtc,
-        needsHoles: reachable.needsHoles,
+        needsHoles,
         datastore,
         dhtDatastore,
         namespaces,

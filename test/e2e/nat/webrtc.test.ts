@@ -29,6 +29,8 @@ interface Way {
   engine: Engine
   /** The port of each gateway, which the others dial. */
   port: string
+  /** Another port of each, which nobody is told to dial; without WebRTC. */
+  beside?: string
   path: 'webrtc' | 'quic'
 }
 
@@ -36,13 +38,14 @@ const ways: Way[] = [
   { engine: 'libp2p', port: 'tcp/7071', path: 'webrtc' },
   { engine: 'custom', port: 'tcp/7071/ws', path: 'webrtc' },
   { engine: 'libp2p', port: 'udp/7071/quic-v1', path: 'quic' },
+  { engine: 'libp2p', port: 'tcp/7071', beside: 'udp/7071/quic-v1', path: 'quic' },
 ]
 
-async function startBehind({ engine, port }: Way, { outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
-  const place = `/ip4/${publicAddress}/${port}`
-  const hidden = { PEERGATE_LISTEN: `/ip4/0.0.0.0/${port}` }
-  const relay = await start(engine, outside, { ...hidden, PEERGATE_ANNOUNCE: place, PEERGATE_RELAY: 'true' })
-  const toRelay = `${place}/p2p/${relay.peerId}`
+async function startBehind({ engine, port, beside }: Way, { outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
+  const at = (host: string) => [port, beside].flatMap((one) => (one === undefined ? [] : `/ip4/${host}/${one}`))
+  const hidden = { PEERGATE_LISTEN: at('0.0.0.0').join(), PEERGATE_WEBRTC: `${beside === undefined}` }
+  const relay = await start(engine, outside, { ...hidden, PEERGATE_ANNOUNCE: at(publicAddress).join(), PEERGATE_RELAY: 'true' })
+  const toRelay = `/ip4/${publicAddress}/${port}/p2p/${relay.peerId}`
   const target = await start(engine, hosts[0], { ...hidden, PEERGATE_BOOTSTRAP: toRelay })
   const relays = async () => (await getInside<NodeView>(target.under, `${target.url}/v1/node`)).reachability.relays
   await expect.poll(relays, { timeout: 60_000 }).toEqual([relay.peerId])
@@ -56,7 +59,7 @@ async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
 }
 
 test.for(ways)(
-  '$engine on $port: behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to $path, and when that way ends (needs network namespaces)',
+  '$engine on $port (and $beside): behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to $path, and when that way ends (needs network namespaces)',
   {
     timeout: 240_000,
   },

@@ -258,4 +258,17 @@ export const punching = [
       ['one that was let in is not known by its port', '(connection) => ownPort?.arrived(connection)', '() => undefined'],
     ],
   ),
+  ...breaks(
+    'src/engine/libp2p/punching/udp-observation.ts',
+    [`${tests}/udp-observation.test.ts`],
+    [
+      ['the UDP port is observed beside a link that shows it', ' || isShown(connections)', ''],
+      ['the UDP port is observed without end', 'now() < notBefore || ', ''],
+      ['a failed observation is repeated soon', 'isObserved ? againMs : failedMs', 'againMs'],
+      ['the connection of an observation stays', 'connection.abort(', 'String('],
+      ['peers that have dialled this node are asked', "direct && direction === 'outbound' && ", 'direct && '],
+      ['a connection from another port counts', 'if (!observed.isFromOwnPort(connection))', 'if (false)'],
+      ['every peer is asked', 'if (found.length === maxPeers) break', ''],
+    ],
+  ),
 ]

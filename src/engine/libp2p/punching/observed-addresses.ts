@@ -14,6 +14,7 @@ import { seenAtOf } from '../teller-of.ts'
 export interface ObservedAddresses {
   /** The connection was dialled from such a port. */
   dialled(connection: Connection): void
+  isFromOwnPort(connection: Connection): boolean
   /** The peer of a connection has told where it sees this node. */
   told(result: Pick<IdentifyResult, 'connection' | 'observedAddr'>): void
   /** Without peer id, the latest last. */
@@ -32,6 +33,7 @@ export function createObservedAddresses(): ObservedAddresses {
 
   return {
     dialled: (connection) => void fromOwnPort.add(connection),
+    isFromOwnPort: (connection) => fromOwnPort.has(connection),
     told({ connection, observedAddr }) {
       const observer = seenAtOf(connection.remoteAddr)
       if (observer === undefined || observedAddr === undefined || !fromOwnPort.has(connection)) return

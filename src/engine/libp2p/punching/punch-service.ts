@@ -11,6 +11,8 @@ import { type ObservedAddresses, punchTransportOf } from './observed-addresses.t
 import { createOwnUpgrades } from './own-upgrades.ts'
 import { createPunch, type PunchDialOptions } from './punch.ts'
 
+export const punchProtocol = '/libp2p/dcutr'
+
 /**
  * Direct connection upgrade through relay (https://github.com/libp2p/specs/blob/master/relay/DCUtR.md): two peers that
  * have a connection through a relay open a direct one through their routers. The protocol is libp2p's own. By itself it

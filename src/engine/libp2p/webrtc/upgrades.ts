@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { type BackOffRange, backOffMs } from '../../../lib/back-off.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
+import { punchProtocol } from '../punching/punch-service.ts'
 import { signallingProtocol } from './signals.ts'
 
 /** Opens WebRTC connections to peers that this node reaches through a relay only. */
@@ -15,8 +16,7 @@ export interface Upgrades {
 
 export type UpgradeLimits = Pick<Limits, 'dialTimeoutMs'>
 
-/** Peers that punch holes for TCP get the time for three attempts first. */
-const punchProtocol = '/libp2p/dcutr'
+/** Peers that punch holes get the time for three attempts first. */
 const punchMs = 15_000
 const pauses: BackOffRange = { firstMs: 5_000, lastMs: 3_600_000 }
 

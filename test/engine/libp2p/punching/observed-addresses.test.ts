@@ -78,9 +78,12 @@ test('the ports of one host count as one, and what all hosts have seen is told o
 })
 
 test('what a peer identifies itself with is kept from start to start', () => {
-  const punching = createPunching({ limits: defaultLimits }, { node: () => undefined, gossipLinks: () => undefined, logger: silentLog })
+  const punching = createPunching(
+    { limits: defaultLimits, listen: [], privateNetworkKey: undefined },
+    { node: () => undefined, needsHoles: () => true, gossipLinks: () => undefined, logger: silentLog },
+  )
   const connection = Object.assign(to('11.0.0.1'), { direct: true })
   punching.dialled(connection)
-  punching.identified(Object.assign(Object.create(null), { connection, observedAddr: multiaddr(seen) }))
+  punching.identified(Object.assign(Object.create(null), { connection, observedAddr: multiaddr(seen), protocols: [] }))
   expect(punching.all()).toEqual([seen])
 })

@@ -20,6 +20,7 @@ import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
 import { benchSimulation } from './simulation.ts'
 import { benchStart } from './start.ts'
+import { benchTail } from './tail.ts'
 
 /** @param part of the usual number of messages, where a benchmark lets one choose; below 1 its figures mean little */
 type Benchmark = (part: number) => Promise<BenchResult>
@@ -47,6 +48,7 @@ export const benchmarks: Record<string, Benchmark> = {
   bridge: () => benchBridge(),
   reach: () => benchReach(),
   start: () => benchStart(),
+  tail: (part) => benchTail({ seconds: 20 * part }),
 }
 
 /** Those of docs/performance.md: together about a quarter of an hour on two cores. */

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setInterval } from 'node:timers/promises'
 import { chromium } from 'playwright-core'
+import { executablePath } from '../test/fixtures/chromium.ts'
 import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
 import { createRest, type Rest } from '../test/fixtures/rest.ts'
 import { buildConsole } from './build-console.ts'
@@ -11,7 +11,6 @@ import { buildConsole } from './build-console.ts'
 /** Draws the picture of the console in the README anew: two gateways, both with clients that publish, in Chromium. */
 
 const picture = join(import.meta.dirname, '../docs/images/console.png')
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 /** How often the clients publish, in milliseconds, and how many times: enough for a line in the chart. */
 const everyMs = 500
 const times = 80

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Page } from 'playwright-core'
 import { expect, onTestFinished, type TestContext, test } from 'vitest'
+import { executablePath } from '../fixtures/chromium.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { canRun, runProgram, startProgram } from '../fixtures/program.ts'
@@ -82,7 +82,6 @@ for (const { name, program, needs } of [
   })
 }
 
-const browser = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const noBrowser = 'there is no /usr/bin/chromium'
 
 /** Serves the page, as its author's web server would. */
@@ -108,11 +107,11 @@ async function openPage(executablePath: string, url: string): Promise<Page> {
 }
 
 test('browser.html publishes, and follows through a lost connection (needs chromium)', async ({ skip }) => {
-  if (browser === undefined) return skip(noBrowser)
+  if (executablePath === undefined) return skip(noBrowser)
   const { port } = await servePage()
   const { relay, rest, data } = await start({ PEERGATE_ALLOWED_ORIGINS: `http://127.0.0.1:${port}` })
   await rest.publish('orders', '<b>stored</b>')
-  const page = await openPage(browser, `http://127.0.0.1:${port}/?gateway=${relay.url}&topic=orders`)
+  const page = await openPage(executablePath, `http://127.0.0.1:${port}/?gateway=${relay.url}&topic=orders`)
   const shown = () => page.locator('li').allTextContents()
   await expect.poll(shown).toEqual(['<b>stored</b>'])
   await page.getByRole('textbox').fill('from the page')
@@ -125,11 +124,11 @@ test('browser.html publishes, and follows through a lost connection (needs chrom
 })
 
 test('browser.html of an origin that is not allowed gets nothing, and publishes nothing (needs chromium)', async ({ skip }) => {
-  if (browser === undefined) return skip(noBrowser)
+  if (executablePath === undefined) return skip(noBrowser)
   const { port } = await servePage()
   const { relay, rest, data } = await start({ PEERGATE_ALLOWED_ORIGINS: `http://127.0.0.1:${port}` })
   await rest.publish('orders', 'stored')
-  const page = await openPage(browser, `http://localhost:${port}/?gateway=${relay.url}&topic=orders`)
+  const page = await openPage(executablePath, `http://localhost:${port}/?gateway=${relay.url}&topic=orders`)
   const status = () => page.getByRole('status').textContent()
   await expect.poll(status).toBe('refused')
   await page.getByRole('textbox').fill('from elsewhere')

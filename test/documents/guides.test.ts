@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
 import { glob, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { executablePath } from '../fixtures/chromium.ts'
 import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
 import { playGuide } from '../fixtures/guide.ts'
 import { makeTemporaryDirectory } from '../fixtures/make-temporary-directory.ts'
@@ -28,13 +28,11 @@ test('a first message', async () => {
   await playGuide('first-message', { notRun: ['npm ci'] })
 })
 
-const browser = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
-
 test('put a browser on it (needs python3 and chromium)', async ({ skip }) => {
-  if (browser === undefined) return skip('there is no /usr/bin/chromium')
+  if (executablePath === undefined) return skip('there is no /usr/bin/chromium')
   skip(!(await canRun('python3', ['--version'])), 'there is no python3')
   const { here } = await playGuide('browser')
-  const instance = await chromium.launch({ executablePath: browser })
+  const instance = await chromium.launch({ executablePath })
   onTestFinished(() => instance.close())
   const page = await instance.newPage()
   const url = here('http://127.0.0.1:8000/')

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Page } from 'playwright-core'
@@ -7,13 +6,13 @@ import { rolldown } from 'rolldown'
 import { expect, onTestFinished, test } from 'vitest'
 import type { NodeView } from '../../src/model/node.ts'
 import type { BrowserPeer } from '../fixtures/browser-peer.ts'
+import { executablePath } from '../fixtures/chromium.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** A page with js-libp2p as a peer of a gateway that cannot be dialled. */
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const patience = { timeout: 40_000 }
 
 declare const peer: BrowserPeer

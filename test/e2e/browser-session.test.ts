@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
+import { executablePath } from '../fixtures/chromium.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
 import { canRun, runProgram } from '../fixtures/program.ts'
@@ -13,7 +13,6 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** Sessions as a browser sees them: a page of another site, its cookies, EventSource and WebSocket. */
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const adminToken = 'the-token-of-the-operator'
 
 /** Buttons do what the test asks; what comes of it is in the page. */

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { expect, onTestFinished, test } from 'vitest'
+import { executablePath } from '../fixtures/chromium.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
@@ -13,7 +13,6 @@ import { runProgram } from '../fixtures/program.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const token = 'the-token-of-the-operator'
 
 const page = `<!doctype html><title>page</title><ul></ul>

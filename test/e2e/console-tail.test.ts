@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { browserForTest, executablePath, operatorToken, secureGateway, signIn, troubles } from '../fixtures/console-page.ts'
+import { executablePath } from '../fixtures/chromium.ts'
+import { browserForTest, operatorToken, secureGateway, signIn, troubles } from '../fixtures/console-page.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { createRest } from '../fixtures/rest.ts'
 

@@ -1,6 +1,6 @@
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
+import { libp2pKey } from '../lib/libp2p-key.ts'
 
 /**
  * A libp2p signed envelope: a payload that a peer has signed for one purpose (the domain).
@@ -21,10 +21,9 @@ export interface EnvelopeKind {
 
 /** @param seed the 32 bytes of an Ed25519 private key */
 export async function sealEnvelope(kind: EnvelopeKind, payload: Uint8Array, seed: Uint8Array): Promise<Uint8Array> {
-  const key = await generateKeyPairFromSeed('Ed25519', seed)
   const { domain, payloadType } = kind
   const record = { domain, codec: Buffer.from(payloadType), marshal: () => payload, equals: () => false }
-  return (await RecordEnvelope.seal(record, key)).marshal()
+  return (await RecordEnvelope.seal(record, libp2pKey(seed))).marshal()
 }
 
 /** @throws Error when the bytes are not a canonical envelope of this kind, or the signature is wrong */

@@ -1,6 +1,5 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
 import type { Connection, ConnectionGater, Libp2p } from '@libp2p/interface'
@@ -9,6 +8,7 @@ import { type Ping, ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
+import { libp2pKey } from '../../lib/libp2p-key.ts'
 import type { Limits } from '../../limits.ts'
 import type { PunchOutcome, PunchTransport } from '../../telemetry/network-metrics.ts'
 import type { Asker } from '../asker.ts'
@@ -105,7 +105,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const [tcpPort, quicPort] = [await createOwnPort(), createQuicOwnPort({ maxFlows: maxSockets })]
   return await createLibp2p({
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
+    privateKey: libp2pKey(init.seed),
     nodeInfo: { userAgent: init.agent },
     addresses: { listen: listened(init.listen, webRtc), announce: init.announce },
     datastore,

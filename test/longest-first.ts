@@ -42,6 +42,7 @@ const longest = [
   'e2e/start-errors',
   'e2e/hostile/silent-requests',
   'e2e/hostile/waiting-bodies',
+  'catch-up/different-retention',
   'catch-up/catch-up',
   'engine/custom/link/floods',
   'engine/libp2p/full-speed',

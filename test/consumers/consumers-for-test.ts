@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { createConsumers } from '../../src/consumers/consumers.ts'
+import type { HandedOut } from '../../src/consumers/workers.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { createHistory } from '../../src/log/history.ts'
 import { createHub, type Hub } from '../../src/log/hub.ts'
@@ -82,3 +83,13 @@ export async function consumersForTest({ store = createMemoryStore(), peerId = '
 }
 
 export const orders = (count: number) => Array.from({ length: count }, () => newMessage('orders'))
+
+/** Messages that are handed out for the first time. */
+export const first = (ids: string[]) => ids.map((id) => ({ id, attempt: 1 }))
+
+/** A worker that takes so many messages and acknowledges none. */
+export function connection(room: number) {
+  const had: Array<{ id: string; attempt: number }> = []
+  const take = (messages: HandedOut[]) => had.push(...messages.map(({ message, attempt }) => ({ id: message.id, attempt })))
+  return { had, room, once: false, take, ended: () => undefined }
+}

@@ -87,7 +87,7 @@ export const catchUp = [
   ),
   ...breaks(
     'src/catch-up/catch-up.ts',
-    ['test/catch-up/distrust.test.ts', 'test/catch-up/catch-up.test.ts'],
+    ['test/catch-up/distrust.test.ts', 'test/catch-up/lying-peers.test.ts', 'test/catch-up/catch-up.test.ts'],
     [
       [
         'a gateway of the same database is asked',

@@ -1,7 +1,7 @@
 import { breaks } from '../patch.ts'
 
 const ofStore = ['test/store/sqlite-store.test.ts']
-const ofRoom = ['test/consumers/consumers.test.ts']
+const ofRoom = ['consumers', 'pulls', 'verdicts', 'workers'].map((name) => `test/consumers/${name}.test.ts`)
 const ofJoins = ['test/consumers/consumer-joins.test.ts']
 const ofSettlements = ['test/consumers/settlements.test.ts']
 

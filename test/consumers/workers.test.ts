@@ -1,0 +1,166 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, test, vi } from 'vitest'
+import type { HandedOut } from '../../src/consumers/workers.ts'
+import { ConsumerNotFound } from '../../src/errors.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { connection, consumersForTest, first, orders } from './consumers-for-test.ts'
+
+describe('consumers', () => {
+  test('push to workers what they have room for, and give back what they had when they leave', async () => {
+    const { consumers, append, create, settle, pull } = await consumersForTest()
+    const consumer = await create('c')
+    const worker = (room: number) => ({
+      ...{ room, once: false, had: [] as string[] },
+      take(messages: Array<{ message: { id: string } }>) {
+        this.had.push(...messages.map(({ message }) => message.id))
+      },
+      ended: () => undefined,
+    })
+    const [one, two] = [worker(2), worker(3)]
+    const leaving = consumers.work(consumer, one)
+    consumers.work(consumer, two)
+    const ids = await append(...orders(9))
+    await expect.poll(() => one.had.length + two.had.length).toBe(5)
+    await delay(20)
+    expect([one.had.length, two.had.length]).toEqual([2, 3])
+    await settle('c', two.had.slice(0, 1))
+    await expect.poll(() => two.had.length).toBe(4)
+    leaving.end()
+    await settle('c', two.had.slice(1))
+    await expect.poll(() => two.had.length).toBe(7)
+    expect(new Set([...two.had, ...(await pull('c')).map(({ id }) => id)])).toEqual(new Set(ids))
+  })
+
+  test('push a message again to a worker that does not acknowledge, when its time is over', async () => {
+    const { consumers, append, create, pass } = await consumersForTest()
+    const consumer = await create('c', { ackWaitMs: 1_000 })
+    const had: Array<{ id: string; attempt: number }> = []
+    const take = (messages: HandedOut[]) => had.push(...messages.map(({ message, attempt }) => ({ id: message.id, attempt })))
+    consumers.work(consumer, { room: 1, once: false, take, ended: () => undefined })
+    const [id = ''] = await append(...orders(2))
+    await expect.poll(() => had).toEqual([{ id, attempt: 1 }])
+    // The worker has no room, and nothing else happens, until its time is over.
+    await delay(1_200)
+    pass(1_000)
+    await expect
+      .poll(() => had)
+      .toEqual([
+        { id, attempt: 1 },
+        { id, attempt: 2 },
+      ])
+  })
+
+  test('leave a message with its worker when another one that had it before leaves', async () => {
+    const { consumers, append, create, pull, pass } = await consumersForTest()
+    const consumer = await create('c', { ackWaitMs: 1_000 })
+    const [one, two] = [connection(1), connection(1)]
+    const leaving = consumers.work(consumer, one)
+    const [id = ''] = await append(...orders(1))
+    await expect.poll(() => one.had).toEqual([{ id, attempt: 1 }])
+    one.room = 0
+    consumers.work(consumer, two)
+    pass(1_000)
+    await expect.poll(() => two.had).toEqual([{ id, attempt: 2 }])
+    leaving.end()
+    expect(await pull('c')).toEqual([])
+  })
+
+  test('give room again to a worker whose messages were acknowledged at another gateway', async () => {
+    const store = createMemoryStore()
+    const here = await consumersForTest({ store })
+    const there = await consumersForTest({ store, hub: here.hub, peerId: 'h' })
+    const consumer = await here.create('c')
+    const had: string[] = []
+    const take = (messages: HandedOut[]) => had.push(...messages.map(({ message }) => message.id))
+    here.consumers.work(consumer, { room: 1, once: false, take, ended: () => undefined })
+    const [one = '', two = ''] = await here.append(...orders(2))
+    await expect.poll(() => had).toEqual([one])
+    await there.settle('c', [one])
+    await expect.poll(() => had).toEqual([one, two])
+  })
+
+  test('give room again to a worker that acknowledges, without a look at the database for what others have acknowledged', async () => {
+    const store = createMemoryStore()
+    vi.spyOn(store.consumers, 'held').mockImplementation(async ({ claims }) => claims.map(({ id }) => id))
+    const { consumers, append, create, settle } = await consumersForTest({ store })
+    const consumer = await create('c')
+    const had: string[] = []
+    const take = (messages: HandedOut[]) => had.push(...messages.map(({ message }) => message.id))
+    consumers.work(consumer, { room: 1, once: false, take, ended: () => undefined })
+    const [one = '', two = ''] = await append(...orders(2))
+    await expect.poll(() => had).toEqual([one])
+    await settle('c', [one])
+    await expect.poll(() => had).toEqual([one, two])
+  })
+
+  test('serve connections and requests in turns', async () => {
+    const { consumers, append, create, pull } = await consumersForTest()
+    const consumer = await create('c', { maxUnacked: 1_000 })
+    const worker = connection(1)
+    const waiting = Array.from({ length: 3 }, () => pull('c', 1, 20_000))
+    consumers.work(consumer, worker)
+    const ids = await append(...orders(4))
+    const pulled = (await Promise.all(waiting)).flat()
+    await expect.poll(() => worker.had).toHaveLength(1)
+    expect([...pulled, ...worker.had].map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
+  })
+
+  test('give back at a start what connections of an earlier run had; what a request has taken stays with its client for its time', async () => {
+    const store = createMemoryStore()
+    const before = await consumersForTest({ store })
+    const consumer = await before.create('c', { ackWaitMs: 1_000 })
+    const [taken = '', ...others] = await before.append(...orders(3))
+    expect(await before.pull('c', 1)).toEqual(first([taken]))
+    const worker = connection(2)
+    before.consumers.work(consumer, worker)
+    await expect.poll(() => worker.had).toEqual(first(others))
+    const { pull, pass, used } = await consumersForTest({ store })
+    expect(used).toEqual(['orders'])
+    expect(await pull('c')).toEqual(others.map((id) => ({ id, attempt: 2 })))
+    pass(1_000)
+    expect(await pull('c')).toContainEqual({ id: taken, attempt: 2 })
+  })
+
+  test('end their workers when they are removed; one that is made again is another', async () => {
+    const { consumers, append, create, pull } = await consumersForTest()
+    const consumer = await create('c')
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>()
+    consumers.work(consumer, { room: 1, once: false, take: () => undefined, ended: resolve })
+    await consumers.remove('c')
+    expect(await ended).toBeInstanceOf(ConsumerNotFound)
+    await append(...orders(1))
+    await create('c', {}, { after: 'earliest' })
+    expect(await pull('c')).toHaveLength(1)
+  })
+
+  test('that another gateway has made again are others: workers of the old one end, and get nothing of the new one', async () => {
+    const store = createMemoryStore()
+    const here = await consumersForTest({ store })
+    const there = await consumersForTest({ store, hub: here.hub, peerId: 'h' })
+    const consumer = await here.create('c')
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>()
+    const had: unknown[] = []
+    here.consumers.work(consumer, { room: 1, once: false, take: (messages) => had.push(...messages), ended: resolve })
+    await there.consumers.remove('c')
+    there.pass(1)
+    await there.create('c', { topics: ['bills'] })
+    await here.append(...orders(1))
+    expect(await ended).toBeInstanceOf(ConsumerNotFound)
+    expect(had).toEqual([])
+  })
+
+  test('tell a worker that comes to one that was removed meanwhile', async () => {
+    const { consumers, create } = await consumersForTest()
+    const consumer = await create('c')
+    consumers.work(consumer, { room: 1, once: false, take: () => undefined, ended: () => undefined })
+    await consumers.remove('c')
+    const again = await create('c')
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>()
+    // A request that had looked the old one up works for the new one.
+    const taken: string[] = []
+    consumers.work(again, { room: 1, once: false, take: ([first]) => taken.push(first?.message.id ?? ''), ended: resolve })
+    consumers.work(consumer, { room: 0, once: false, take: () => undefined, ended: resolve })
+    await consumers.remove('c')
+    expect(await ended).toBeInstanceOf(ConsumerNotFound)
+  })
+})

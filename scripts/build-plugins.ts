@@ -89,7 +89,7 @@ const wasmAsFile: Plugin = {
         /async function decodeBase64AsWasm\([\s\S]*?\n\}/g,
         `async function decodeBase64AsWasm(file: URL): Promise<WebAssembly.Module> {
   const { readFileSync } = await import('node:fs')
-  return new WebAssembly.Module(readFileSync(file))
+  return await WebAssembly.compile(readFileSync(file))
 }`,
       ),
   },

@@ -18,7 +18,7 @@ export async function startCentrifugo(resources: AsyncDisposableStack, program: 
   const port = await freePort()
   const config = join(directory, 'config.json')
   const settings = {
-    http_server: { address: '127.0.0.1', port: String(port) },
+    http_server: { address: '127.0.0.1', port },
     http_api: { insecure: true },
     client: { insecure: true, connection_limit: 20_000, ping_interval: '3600s', pong_timeout: '60s' },
     log: { level: 'error' },

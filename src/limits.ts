@@ -30,7 +30,10 @@ export const limitsSchema = z.object({
   maxInboxBytes: limit(67_108_864, 'Maximum bytes of data of the messages waiting for the append (`maxInboxMessages`, in bytes).'),
   maxTopicInboxBytes: limit(16_777_216, 'Maximum bytes of network messages per topic in the inbox, so that no topic fills it.'),
   maxBatchMessages: limit(500, 'Maximum messages in one append: about 3 ms of a blocked event loop on a laptop.', 1, 10_000),
-  orderWaitMs: limit(3_000, 'Maximum wait of a network message for earlier ones of its author in milliseconds, below `validateTimeoutMs`.'),
+  orderWaitMs: limit(
+    3_000,
+    'Maximum wait of a network message for earlier ones of its author in milliseconds, below `validateTimeoutMs`; for those that a peer has listed and is being asked for, `requestTimeoutMs`.',
+  ),
   maxOrderBytes: limit(8_388_608, 'Maximum bytes of messages that wait in `orderWaitMs`, each counted with 512, shared by authors.'),
   sentWindowMs: limit(5_000, 'Time before a crash, in milliseconds, whose messages are handed over again: a buffer may have lost them.'),
   unsentWindowMs: limit(600_000, 'Time that a message without a subscriber waits for one, in milliseconds.'),
@@ -270,7 +273,7 @@ export const limitsSchema = z.object({
   maxRemembered: limit(50, 'Maximum known peers that are dialled again at start, the most recently seen first.', 0),
   validateTimeoutMs: limit(
     5_000,
-    'Time from the verification of a network message until it is stored, in milliseconds; a message that takes longer is ignored. Validators can use up to 2 s of it.',
+    'Time from the verification of a network message until it is stored, in milliseconds; a message that takes longer is ignored, unless it waits for earlier ones of its author. Validators can use up to 2 s of it.',
   ),
 })
 

@@ -122,6 +122,8 @@ interface Fetch {
   topics: string[]
   bytes: number
   isWanted?: (topic: string) => boolean
+  /** Called with the ids of those that the peer's answer leaves out, before the others are stored. */
+  onLeftOut?: (ids: string[]) => void
 }
 
 export function createHistoryReader(init: { limits: HistoryReaderLimits }, components: HistoryReaderComponents): HistoryReader {
@@ -178,12 +180,13 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
    */
   async function fetch(
     peerId: string,
-    { expected, topics, bytes, isWanted = () => true }: Fetch,
+    { expected, topics, bytes, isWanted = () => true, onLeftOut }: Fetch,
     signal: AbortSignal,
   ): Promise<Set<string>> {
     using here = ingest.letIn(new Set(expected.map(({ id }) => id)))
     const asked = expected.filter(({ id }) => !here.messages.has(id))
     const given = await get(peerId, { expected: asked, topics, bytes }, signal)
+    onLeftOut?.(asked.flatMap(({ id }) => (given.has(id) ? [] : id)))
     const past = expected.flatMap(({ id, firstSeenAt }) => {
       const message = here.messages.get(id) ?? given.get(id)
       return message === undefined ? [] : { message, firstSeenAt }
@@ -254,17 +257,14 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const unknown = await findUnknown(candidates.map(({ id }) => id))
       const missing = inOrder(candidates.filter(({ id }) => unknown.delete(id)))
       const ids = missing.map(({ id }) => id)
-      using _expected = ingest.order.expect(ids, peerId)
+      using fetching = ingest.order.fetching(ids, peerId)
       onListed?.(ids, page.caughtUp)
-      const given = new Set<string>()
-      const left = () => ids.filter((id) => !given.has(id))
       for (const batch of batches(missing)) {
-        // The fetch of a long page takes longer than an announcement lasts.
-        ingest.order.expect(left(), peerId)
+        fetching.request(batch.map(({ id }) => id))
         const [named, bytes] = [new Set(batch.map(({ topic }) => topic)), batch.reduce((sum, item) => sum + item.bytes, 0)]
-        for (const id of await fetch(peerId, { expected: batch, topics: [...named], bytes }, signal)) given.add(id)
+        const onLeftOut = (leftOut: string[]) => ingest.order.missed(leftOut, peerId)
+        await fetch(peerId, { expected: batch, topics: [...named], bytes, onLeftOut }, signal)
       }
-      ingest.order.missed(left(), peerId)
       return page
     },
   }

@@ -236,6 +236,8 @@ export interface Inbound {
    * messages beyond the bound. A bridge names the network that the message came from.
    */
   onMessage(message: SignedMessage, network?: NetworkKind): Promise<Verdict>
+  /** Whether a message waits for earlier ones of its author, for a limited time: its verdict comes later. */
+  isHeld?(message: SignedMessage): boolean
   /**
    * Returns undefined while there is room for more messages, and for those that this peer signs; otherwise a promise
    * that resolves when this may have changed. Until then, for a limited time, the engine reads no gossip from the peer,

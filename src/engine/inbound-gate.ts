@@ -11,8 +11,9 @@ export type InboundLimits = Pick<Limits, 'maxMessageBytes' | 'validateTimeoutMs'
 export interface InboundGate {
   /**
    * The receiver's verdict. `ignore` when it comes too late, and for a message that is not to be judged: it is this
-   * node's own, of no subscribed topic, too large, or beyond the share of its author or topic. The message counts until
-   * the receiver's verdict is there, however late.
+   * node's own, of no subscribed topic, too large, or beyond the share of its author or topic. While the receiver holds it
+   * for earlier ones of its author, it is not too late. The message counts until the receiver's verdict is there, however
+   * late.
    */
   judge(message: SignedMessage, counted: InboundMessage): Promise<Verdict>
   /** Number of messages ignored because too many were waiting, or because the verdict came too late. */
@@ -41,12 +42,17 @@ export function createInboundGate(
     }
   }
 
-  function inTime(answer: Promise<Verdict>): Promise<Verdict> {
+  function inTime(message: SignedMessage, answer: Promise<Verdict>): Promise<Verdict> {
     const { promise, resolve } = Promise.withResolvers<Verdict>()
-    const deadline = setTimeout(() => {
+    const onEnd = () => {
+      if (inbound()?.isHeld?.(message) === true) {
+        deadline = setTimeout(onEnd, limits.validateTimeoutMs)
+        return
+      }
       late++
       resolve('ignore')
-    }, limits.validateTimeoutMs)
+    }
+    let deadline = setTimeout(onEnd, limits.validateTimeoutMs)
     void answer.then(resolve).finally(() => clearTimeout(deadline))
     return promise
   }
@@ -57,7 +63,7 @@ export function createInboundGate(
     },
     async judge(message, counted) {
       const held = isWanted(message) ? counted.admit(message.from, message.topic) : undefined
-      return held === undefined ? 'ignore' : await inTime(ask(message, held))
+      return held === undefined ? 'ignore' : await inTime(message, ask(message, held))
     },
   }
 }

@@ -1,5 +1,5 @@
-import { BoundedMap } from '../lib/bounded-map.ts'
 import { createShares } from '../lib/shares.ts'
+import { createFailures } from './failures.ts'
 
 /**
  * What peers may make a gateway expect: a part of all messages that are expected, by peer and by author, as long as what
@@ -10,6 +10,8 @@ export interface Announcers {
   place(peerId: string, author: string): Disposable | undefined
   /** Others have waited for these messages, which the peer announced, in vain. */
   failed(peerId: string, ids: readonly string[]): void
+  /** Others have waited for these messages of the author for longer than `orderWaitMs`, as the peer was asked for them. */
+  failedLong(peerId: string, author: string, ids: readonly string[]): void
   /**
    * These messages have come. A failure all of whose messages came after all was none: the peer, or this gateway, was only
    * slow.
@@ -17,61 +19,28 @@ export interface Announcers {
   came(ids: Iterable<string>): void
   /** Whether its announcements count. */
   trusts(peerId: string): boolean
+  /** Whether messages of the author wait for longer than `orderWaitMs` while the peer is asked for earlier ones. */
+  trustsLong(peerId: string, author: string): boolean
 }
 
 /** Expected messages at most, about 400 bytes each: several pages of history. A page of one author must fit. */
 const maxExpected = 20_000
 const authorShare = 1 / 2
 /**
- * After `maxFailures` waits in vain within `failuresMs`, announcements of a peer no longer count, until the first of these
- * waits is `failuresMs` old. Failures of one moment are one, since an honest peer may lose many messages at once.
+ * Waits in vain within ten minutes after which announcements of a peer no longer count, and long ones after which there
+ * are no long waits for the peer, nor for messages of the author, whoever lists them.
  */
 const maxFailures = 5
-const failuresMs = 600_000
-const momentMs = 1_000
-/** Peers whose failures are remembered: more than are linked. */
-const maxFailed = 2_000
-/** Messages of failures that may still come, about 300 bytes each. Beyond them a failure stays one. */
-const maxAwaited = 2_000
-
-/** The waits in vain of one moment, for messages of one peer. */
-interface Failure {
-  readonly peerId: string
-  /** By the monotonic clock. */
-  readonly at: number
-  /** How many of its messages have not come. */
-  missing: number
-}
+const maxLongFailures = 1
 
 export function createAnnouncers(): Announcers {
   const peers = createShares({ max: maxExpected })
   const authors = createShares({ max: maxExpected, share: authorShare })
-  /** The latest failures of each peer. */
-  const failures = new BoundedMap<string, Failure[]>({ max: maxFailed })
-  /** Failures by the ids of their messages. */
-  const awaited = new BoundedMap<string, Failure[]>({ max: maxAwaited })
+  const failures = createFailures({ max: maxFailures })
+  const longByPeer = createFailures({ max: maxLongFailures })
+  const longByAuthor = createFailures({ max: maxLongFailures })
 
-  function trusts(peerId: string): boolean {
-    const [first, ...others] = failures.get(peerId) ?? []
-    return first === undefined || 1 + others.length < maxFailures || first.at <= performance.now() - failuresMs
-  }
-
-  /** The failure of this moment. */
-  function failureOf(peerId: string): Failure {
-    const now = performance.now()
-    const before = failures.get(peerId) ?? []
-    const latest = before.at(-1)
-    if (latest !== undefined && latest.at > now - momentMs) return latest
-    const failure = { peerId, at: now, missing: 0 }
-    failures.set(peerId, [...before, failure].slice(-maxFailures))
-    return failure
-  }
-
-  function forgive(failure: Failure): void {
-    const left = (failures.get(failure.peerId) ?? []).filter((other) => other !== failure)
-    if (left.length > 0) failures.set(failure.peerId, left)
-    else failures.delete(failure.peerId)
-  }
+  const trusts = (peerId: string) => !failures.isFull(peerId)
 
   return {
     place(peerId, author) {
@@ -84,22 +53,16 @@ export function createAnnouncers(): Announcers {
       give()
       return undefined
     },
-    failed(peerId, ids) {
-      const failure = failureOf(peerId)
-      for (const id of ids) {
-        const others = awaited.get(id) ?? []
-        if (others.includes(failure)) continue
-        failure.missing++
-        awaited.set(id, [...others, failure])
-      }
+    failed: failures.note,
+    failedLong(peerId, author, ids) {
+      longByPeer.note(peerId, ids)
+      longByAuthor.note(author, ids)
     },
     came(ids) {
-      if (awaited.size === 0) return
-      for (const id of ids) {
-        for (const failure of awaited.get(id) ?? []) if (--failure.missing === 0) forgive(failure)
-        awaited.delete(id)
-      }
+      const all = [...ids]
+      for (const each of [failures, longByPeer, longByAuthor]) each.came(all)
     },
     trusts,
+    trustsLong: (peerId, author) => !longByPeer.isFull(peerId) && !longByAuthor.isFull(author),
   }
 }

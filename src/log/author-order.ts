@@ -1,49 +1,66 @@
+import { createRunningTime } from '../lib/running-time.ts'
 import { createShares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceNumber, sequenceOf } from '../model/signed-message.ts'
 import type { LogStore } from '../store/log-store.ts'
 import { createAnnouncers } from './announcers.ts'
-import { type Expected, type ExpectedOf, lookUp, placeOf } from './expected.ts'
+import { createExpectedMessages, type Expected, type Fetch, placeOf } from './expected.ts'
 
 /**
  * Keeps the messages of an author in the order of their sequence numbers on their way into the log. A message waits
  * only while it is known that an earlier one of its author may be missing: a peer has announced or listed it, or the
  * gateway has just come back and has not yet asked its peers what it missed. No message waits for longer than
- * `orderWaitMs`, and none is dropped here.
+ * `orderWaitMs`, or than `requestTimeoutMs` while a peer is being asked for an earlier one that it has listed, and none is
+ * dropped here. Time in which the process stands still does not count.
  */
 export interface AuthorOrder {
+  start(): void
   /**
-   * A peer says that it has these messages. Later ones of their authors wait for those that are not here, until the
-   * result is disposed of, or for twice `orderWaitMs` after the peer said so last. It does not count beyond the peer's
-   * share (announcers.ts).
+   * A peer says that it has these messages. Later ones of their authors wait for those that are not here, until they are
+   * `missed`, or for twice `orderWaitMs` after the peer said so last. It does not count beyond the peer's share
+   * (announcers.ts).
    */
-  expect(ids: readonly string[], by: string): Disposable
+  expect(ids: readonly string[], by: string): void
+  /** `expect` of messages that the peer has listed and is asked for, until the result is disposed of. */
+  fetching(ids: readonly string[], by: string): Fetching
   /** The peer was asked for these messages and has not sent them: they are expected of it no longer. */
   missed(ids: readonly string[], by: string): void
   /** Live messages wait until the result is disposed of, or for twice `orderWaitMs`, each for `orderWaitMs` at most. */
   holdLive(): Disposable
+  /** The time now, for `turn`. */
+  now(): number
   /**
    * Resolves when it is the turn of a live message; undefined when it is now. Messages of one author are let go in
    * order, those that are let go at once in one turn of the event loop.
-   * @param since when it arrived, by the monotonic clock
+   * @param since when it arrived
    */
   turn(message: SignedMessage, since: number): Promise<void> | undefined
   /** `turn` of messages that are stored together: they wait for no other message of the same list. */
   turnOfPast(messages: SignedMessage[]): Promise<void> | undefined
+  /** Whether the message waits. */
+  isHeld(message: SignedMessage): boolean
   /** These messages are in the log, or are not let in: no other waits for them any longer. */
   settled(ids: Iterable<string>): void
   /** Lets everything go, now and from now on. */
   stop(): void
 }
 
-export type AuthorOrderLimits = Pick<Limits, 'orderWaitMs' | 'maxOrderBytes'>
+/** A peer's messages that are being fetched. Those that have not come when it is disposed of are expected of it no longer. */
+export interface Fetching extends Disposable {
+  /**
+   * The peer is being asked for these of them. Until `requestTimeoutMs` later, live messages wait on for any of the page,
+   * and fetched ones for these: they are waited for by pages in their turn.
+   */
+  request(ids: readonly string[]): void
+}
 
-/** Peers of which one message is expected. */
-const maxBy = 8
+export type AuthorOrderLimits = Pick<Limits, 'orderWaitMs' | 'maxOrderBytes' | 'requestTimeoutMs'>
 
 interface Held {
   readonly sequence: bigint
+  /** By running time: the end of its wait, and that of its wait for messages that are being fetched. */
   readonly until: number
+  readonly last: number
   /** Whether live messages are waited for as well. */
   readonly isLive: boolean
   /** Expected messages that come together with this one. */
@@ -51,7 +68,7 @@ interface Held {
   letGo(): void
 }
 
-interface Author extends ExpectedOf {
+interface Author {
   readonly held: Held[]
   timer?: NodeJS.Timeout | undefined
 }
@@ -62,139 +79,113 @@ const overheadBytes = 512
 const nothing: ReadonlySet<string> = new Set()
 
 export function createAuthorOrder(init: { limits: AuthorOrderLimits }, components: { log: Pick<LogStore, 'unknown'> }): AuthorOrder {
-  const { orderWaitMs, maxOrderBytes } = init.limits
-  const { log } = components
-  const authors = new Map<string, Author>()
-  /** By id. */
-  const expected = new Map<string, Expected>()
+  const { orderWaitMs, maxOrderBytes, requestTimeoutMs } = init.limits
+  const longWaitMs = Math.max(orderWaitMs, requestTimeoutMs)
+  const time = createRunningTime()
   const announcers = createAnnouncers()
+  const expected = createExpectedMessages({ keptMs: 2 * orderWaitMs }, { log: components.log, announcers, now: time.now })
+  /** Authors of messages that wait. */
+  const authors = new Map<string, Author>()
   const holds = new Set<Disposable>()
   let stopped = false
   const bytes = createShares({ max: maxOrderBytes })
 
-  function authorNamed(name: string): Author {
-    const known = authors.get(name) ?? { expected: [], held: [], toLookUp: 0, isLookingUp: false }
-    authors.set(name, known)
-    return known
-  }
-
-  function forgetIdle(name: string, author: Author): void {
-    if (author.held.length > 0 || author.expected.length > 0) return
-    clearTimeout(author.timer)
-    if (authors.get(name) === author) authors.delete(name)
-  }
-
-  function removeExpected({ author: name, sequence, place }: Expected): void {
-    place[Symbol.dispose]()
-    const author = authors.get(name)
-    if (author === undefined) return
-    const at = placeOf(author.expected, sequence)
-    if (author.expected[at]?.sequence !== sequence) return
-    const [removed] = author.expected.splice(at, 1)
-    if (removed?.isLookedUp === false) author.toLookUp--
-  }
-
-  /** Removes ids that are expected no longer, and reviews each of their authors once: there may be thousands of one. */
   function settle(ids: Iterable<string>): void {
-    const touched = new Set<string>()
-    for (const id of ids) {
-      const entry = expected.get(id)
-      if (entry === undefined) continue
-      expected.delete(id)
-      removeExpected(entry)
-      touched.add(entry.author)
+    reviewAll(expected.remove(ids))
+  }
+
+  /** The highest number that waits of an author, of those that have waited for longer than `orderWaitMs` or of all. */
+  function lastHeld(name: string, isOverdue: boolean): bigint {
+    return authors.get(name)?.held.findLast(({ until }) => !isOverdue || until <= time.now())?.sequence ?? -1n
+  }
+
+  /**
+   * These messages are expected of the peer no longer. Those that others wait for count against it if it has answered, and
+   * in any case those that others have waited for longer than `orderWaitMs`.
+   */
+  function withdraw(ids: readonly string[], by: string, isAnswered: boolean): void {
+    const entries = ids.flatMap((id) => expected.get(id) ?? []).filter((entry) => entry.by.has(by))
+    for (const [name, list] of Map.groupBy(entries, ({ author }) => author)) {
+      const [last, lastOverdue] = [lastHeld(name, false), lastHeld(name, true)]
+      const overdue = list.filter(({ sequence }) => sequence < lastOverdue)
+      const inVain = isAnswered ? list.filter(({ sequence }) => sequence < last) : overdue
+      if (inVain.length > 0) announcers.failed(by, idsOf(inVain))
+      const long = overdue.filter((entry) => entry.by.get(by) !== undefined)
+      if (long.length > 0) announcers.failedLong(by, name, idsOf(long))
     }
-    for (const name of touched) {
-      const author = authors.get(name)
-      if (author !== undefined) review(name, author)
-    }
+    reviewAll(expected.withdraw(ids, by))
   }
 
-  /** These messages are expected of the peer no longer, and not at all if of no other. */
-  function withdraw(ids: readonly string[], by: string): void {
-    settle(
-      ids.filter((id) => {
-        const entry = expected.get(id)
-        return entry?.by.delete(by) === true && entry.by.size === 0
-      }),
-    )
-  }
-
-  /** The entry becomes the last one, as it ends last. */
-  function renew(id: string, entry: Expected, until: number): void {
-    entry.until = until
-    expected.delete(id)
-    expected.set(id, entry)
-  }
-
-  /** Whether a message that has come waits for this one. */
-  function delays({ author, sequence }: Expected): boolean {
-    return (authors.get(author)?.held.at(-1)?.sequence ?? sequence) > sequence
-  }
-
-  /** All are expected for the same time, so the first ends first. */
-  function expire(): void {
-    const now = performance.now()
-    const over: string[] = []
-    for (const [id, { until }] of expected) {
-      if (until > now) break
-      over.push(id)
-    }
-    settle(over)
-  }
+  const expire = () => reviewAll(expected.expire())
 
   /** Whether a message with this number has to wait for others of its author. */
-  function isEarly(
-    name: string,
-    author: Author | undefined,
-    { sequence, isLive, beside }: Pick<Held, 'sequence' | 'isLive' | 'beside'>,
-  ): boolean {
+  function isEarly(name: string, { sequence, isLive, beside }: Pick<Held, 'sequence' | 'isLive' | 'beside'>): boolean {
     if (isLive && holds.size > 0) return true
-    if (beside.size === 0) return (author?.expected[0]?.sequence ?? sequence) < sequence
-    for (const entry of author?.expected ?? []) {
+    for (const entry of expected.of(name)) {
       if (entry.sequence >= sequence) return false
-      if (!beside.has(`${name}.${entry.sequence}`)) return true
+      if (!beside.has(entry.id)) return true
     }
     return false
   }
 
   /** Lets go what need not wait any longer, and what is before it. */
   function review(name: string, author: Author): void {
-    const now = performance.now()
-    const last = author.held.findLastIndex((held) => held.until <= now || !isEarly(name, author, held))
-    const [missing] = author.expected
-    const inVain = missing !== undefined && author.held.some(({ until, sequence }) => until <= now && sequence > missing.sequence)
-    if (inVain) for (const peerId of missing.by) announcers.failed(peerId, [`${name}.${missing.sequence}`])
+    const now = time.now()
+    const overdue = author.held.filter(({ until }) => until <= now)
+    const end = overdue.findLast(({ last }) => last <= now)
+    if (end !== undefined) blameFetches(name, end)
+    const fetched = overdue.length === 0 ? [] : expected.fetchedOf(name)
+    const isOver = (held: Held) => held.until <= now && !fetched.some((entry) => prolongs(entry, held))
+    const last = author.held.findLastIndex((held) => isOver(held) || !isEarly(name, held))
+    const [missing] = expected.of(name)
+    const inVain = missing !== undefined && overdue.some((held) => held.sequence > missing.sequence && isOver(held))
+    if (inVain) for (const peerId of missing.by.keys()) announcers.failed(peerId, [missing.id])
     for (const held of author.held.splice(0, last + 1)) held.letGo()
     if (author.held.length > 0) watch(name, author)
-    else forgetIdle(name, author)
+    else forget(name, author)
   }
 
-  /** Reviews an author when one of its messages has waited long enough, or when a message is no longer expected. */
+  /** A message has waited as long as it may for one that is being fetched: from now on its author has no long waits. */
+  function blameFetches(name: string, held: Held): void {
+    const entry = expected.fetchedOf(name).find((each) => prolongs(each, held))
+    for (const [peerId, fetch] of entry?.by ?? [])
+      if (entry !== undefined && fetch !== undefined) announcers.failedLong(peerId, name, [entry.id])
+  }
+
+  /** Watches for when one of an author's messages has waited long enough, or a message is no longer expected. */
   function watch(name: string, author: Author): void {
-    const [first] = expected.values()
-    const end = Math.min(...author.held.map(({ until }) => until), first?.until ?? Number.POSITIVE_INFINITY)
+    const now = time.now()
+    const end = Math.min(...author.held.map(({ until, last }) => (until > now ? until : last)), expected.firstEnd)
     const onEnd = () => {
       expire()
       review(name, author)
     }
     clearTimeout(author.timer)
-    author.timer = setTimeout(onEnd, Math.max(0, end - performance.now()) + 1)
+    // Less time may be over then, if the process stands still meanwhile. It is looked at again.
+    author.timer = setTimeout(onEnd, Math.max(0, end - now) + 1)
+  }
+
+  function forget(name: string, author: Author): void {
+    clearTimeout(author.timer)
+    if (authors.get(name) === author) authors.delete(name)
   }
 
   /**
    * Holds a message if it has to wait. Without room for it, none of its author is held any longer, or none at all.
    */
-  function hold({ from: name, sequence, data }: SignedMessage, wait: Pick<Held, 'until' | 'isLive' | 'beside'>): Promise<void> | undefined {
-    const held = { ...wait, sequence: sequenceNumber(sequence) }
+  function hold(message: SignedMessage, wait: Pick<Held, 'isLive' | 'beside'> & { since: number }): Promise<void> | undefined {
+    const { from: name, data } = message
+    const { since, ...how } = wait
+    const held = { ...how, until: since + orderWaitMs, last: since + longWaitMs, sequence: sequenceNumber(message.sequence) }
     const size = data.length + overheadBytes
-    if (stopped || held.sequence >= firstDrawn || !isEarly(name, authors.get(name), held)) return undefined
+    if (stopped || held.sequence >= firstDrawn || !isEarly(name, held)) return undefined
     const refusal = bytes.refusal(name, size)
     if (refusal !== undefined) {
-      for (const [each, author] of refusal === 'all' ? [...authors] : [[name, authorNamed(name)] as const]) giveUp(each, author)
+      for (const each of refusal === 'all' ? [...authors.keys()] : [name]) giveUp(each)
       return undefined
     }
-    const author = authorNamed(name)
+    const author = authors.get(name) ?? { held: [] }
+    authors.set(name, author)
     const { promise, resolve } = Promise.withResolvers<void>()
     const place = bytes.hold(name, size)
     const letGo = () => {
@@ -203,15 +194,17 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     }
     author.held.splice(placeOf(author.held, held.sequence), 0, { ...held, letGo })
     // It is here, so later ones need not wait for it, but only for what it waits for.
-    settle([messageId(name, sequence)])
+    settle([messageId(name, message.sequence)])
     if (author.held.length > 0) watch(name, author)
-    void lookUp(name, author, { log, last: () => author.held.at(-1)?.sequence ?? 0n, found: settle })
+    void expected.lookUp(name, { last: () => lastHeld(name, false), found: settle })
     return promise
   }
 
-  function giveUp(name: string, author: Author): void {
+  function giveUp(name: string): void {
+    const author = authors.get(name)
+    if (author === undefined) return
     for (const held of author.held.splice(0)) held.letGo()
-    forgetIdle(name, author)
+    forget(name, author)
   }
 
   function isHeld(name: string, sequence: bigint): boolean {
@@ -219,63 +212,68 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     return held[placeOf(held, sequence)]?.sequence === sequence
   }
 
-  function reviewAll(): void {
-    for (const [name, author] of [...authors]) review(name, author)
+  function reviewAll(names: Iterable<string>): void {
+    for (const name of names) {
+      const author = authors.get(name)
+      if (author !== undefined) review(name, author)
+    }
+  }
+
+  function expect(ids: readonly string[], by: string, fetch?: Fetch): void {
+    expire()
+    for (const id of ids) {
+      // What is held is here, and waits itself.
+      if (!isHeld(authorOf(id), sequenceOf(id))) expected.add(id, by, fetch)
+    }
   }
 
   return {
-    expect(ids, by) {
-      expire()
-      const until = performance.now() + 2 * orderWaitMs
-      for (const id of ids) {
-        const [name, sequence] = [authorOf(id), sequenceOf(id)]
-        const known = expected.get(id)
-        if (known !== undefined && known.by.size < maxBy && announcers.trusts(by)) known.by.add(by)
-        if (known?.by.has(by) === true) renew(id, known, until)
-        // What is held is here, and waits itself.
-        if (known !== undefined || sequence >= firstDrawn || isHeld(name, sequence)) continue
-        const place = announcers.place(by, name)
-        if (place === undefined) continue
-        const author = authorNamed(name)
-        const entry = { author: name, sequence, until, by: new Set([by]), place, isLookedUp: false }
-        author.expected.splice(placeOf(author.expected, sequence), 0, entry)
-        author.toLookUp++
-        expected.set(id, entry)
+    start: time.start,
+    now: time.now,
+    expect: (ids, by) => expect(ids, by),
+    fetching(ids, by) {
+      const fetch = { endsAt: time.now() + requestTimeoutMs, requested: nothing }
+      expect(ids, by, fetch)
+      return {
+        request(requested) {
+          fetch.endsAt = time.now() + requestTimeoutMs
+          fetch.requested = new Set(requested)
+          expect(requested, by, fetch)
+        },
+        [Symbol.dispose]: () => withdraw(ids, by, false),
       }
-      return { [Symbol.dispose]: () => withdraw(ids, by) }
     },
-    missed(ids, by) {
-      const inVain = ids.filter((id) => {
-        const entry = expected.get(id)
-        return entry?.by.has(by) === true && delays(entry)
-      })
-      if (inVain.length > 0) announcers.failed(by, inVain)
-      withdraw(ids, by)
-    },
+    missed: (ids, by) => withdraw(ids, by, true),
     holdLive() {
+      const end = time.now() + 2 * orderWaitMs
       const held: Disposable = {
         [Symbol.dispose]() {
-          clearTimeout(end)
-          if (holds.delete(held) && holds.size === 0) reviewAll()
+          clearTimeout(timer)
+          if (holds.delete(held) && holds.size === 0) reviewAll([...authors.keys()])
         },
       }
-      const end = setTimeout(() => held[Symbol.dispose](), 2 * orderWaitMs)
+      const onEnd = () => {
+        if (time.now() < end) timer = setTimeout(onEnd, end - time.now())
+        else held[Symbol.dispose]()
+      }
+      let timer = setTimeout(onEnd, 2 * orderWaitMs)
       holds.add(held)
       return held
     },
     turn(message, since) {
       if (expected.size === 0 && holds.size === 0) return undefined
       expire()
-      return hold(message, { until: since + orderWaitMs, isLive: true, beside: nothing })
+      return hold(message, { since, isLive: true, beside: nothing })
     },
     turnOfPast(list) {
       if (expected.size === 0) return undefined
       expire()
       const beside = new Set(list.map(({ from, sequence }) => messageId(from, sequence)))
-      const until = performance.now() + orderWaitMs
-      const waits = list.flatMap((message) => hold(message, { until, isLive: false, beside }) ?? [])
+      const since = time.now()
+      const waits = list.flatMap((message) => hold(message, { since, isLive: false, beside }) ?? [])
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
     },
+    isHeld: ({ from, sequence }) => isHeld(from, sequenceNumber(sequence)),
     settled(ids) {
       const all = [...ids]
       announcers.came(all)
@@ -283,8 +281,19 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     },
     stop() {
       stopped = true
+      time.stop()
       for (const held of [...holds]) held[Symbol.dispose]()
-      for (const [name, author] of [...authors]) giveUp(name, author)
+      for (const name of [...authors.keys()]) giveUp(name)
     },
   }
+}
+
+/** Whether the message waits on while this earlier one is being fetched. */
+function prolongs({ id, sequence, by }: Expected, held: Held): boolean {
+  if (sequence >= held.sequence || held.beside.has(id)) return false
+  return held.isLive || [...by.values()].some((fetch) => fetch?.requested.has(id) === true)
+}
+
+function idsOf(entries: readonly Expected[]): string[] {
+  return entries.map(({ id }) => id)
 }

@@ -48,7 +48,7 @@ export interface Ingest {
   /** Messages that need not be fetched: they were let in, and wait to be stored. `takePast` takes them as they are. */
   letIn: Admission['letIn']
   /** What catch-up knows of messages that are missing. */
-  readonly order: Pick<AuthorOrder, 'expect' | 'missed' | 'holdLive'>
+  readonly order: Pick<AuthorOrder, 'fetching' | 'missed' | 'holdLive'>
   /** Checks that there is any room for this client. @throws Overloaded, Draining */
   checkRoom(client: string): void
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
@@ -185,7 +185,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   async function take(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
     const id = messageId(message.from, message.sequence)
-    const since = performance.now()
+    const since = order.now()
     const judged = await admission.judge(message)
     if (judged !== 'accept') return judged
     await order.turn(message, since)
@@ -229,11 +229,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   return {
     async start() {
       startedAt = age()
+      order.start()
       await outbound.start()
       unlisten = engine.listen((event) => {
         if (event.type === 'message:announced') order.expect(event.ids, event.peerId)
       })
-      engine.receive({ onMessage: receive, room: (from) => inbox.room(authorKey({ from })) })
+      engine.receive({ onMessage: receive, isHeld: order.isHeld, room: (from) => inbox.room(authorKey({ from })) })
       running = appender.run()
     },
     async takeDirect(messages) {

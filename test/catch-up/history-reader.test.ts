@@ -58,6 +58,8 @@ function reader(
   const asked: HistoryRequest[] = []
   const missed: string[] = []
   const expected: string[][] = []
+  const requests: string[][] = []
+  let ended = 0
   const parts = createHistoryReader(
     { limits: { ...defaultLimits, ...limits } },
     {
@@ -79,9 +81,12 @@ function reader(
       log: { unknown: async (ids) => ids.filter((id) => !known.includes(id)) },
       ingest: {
         order: {
-          expect(ids) {
+          fetching(ids) {
             expected.push([...ids])
-            return { [Symbol.dispose]: () => undefined }
+            return {
+              request: (requested) => void requests.push([...requested]),
+              [Symbol.dispose]: () => void ended++,
+            }
           },
           missed: (ids) => void missed.push(...ids),
           holdLive: () => ({ [Symbol.dispose]: () => undefined }),
@@ -107,7 +112,7 @@ function reader(
     parts.fetchMissing({ peerId: 'peer', topics: new Set(topics), missing }, { signal })
   const texts = () => taken.map(({ message }) => Buffer.from(message.data).toString())
   const gets = () => asked.flatMap((request) => (request.type === 'get' ? [request.ids] : []))
-  return { read, fetchMissing, taken, texts, gets, asked, missed, expected }
+  return { read, fetchMissing, taken, texts, gets, asked, missed, expected, requests, ended: () => ended }
 }
 
 test('what was let in and waits to be stored is not fetched, and taken in its place', async () => {
@@ -231,9 +236,13 @@ test('what the peer has listed and not sent is told of, and nothing when it may 
   const { read, missed } = reader({ list: [entry(one), entry(other)], messages: [one] })
   await read()
   expect(missed).toEqual([messageId(other.from, other.sequence)])
-  const full = reader({ list: [entry(one), entry(other)], messages: [one] }, { outcome: null })
+  const full = reader({ list: [entry(one), entry(other)], messages: [one, other] }, { outcome: null })
   await expect(full.read()).rejects.toThrow()
-  expect(full.missed).toEqual([])
+  expect([full.missed, full.ended()]).toEqual([[], 1])
+  // It is known before the others are stored, which may have to wait.
+  const slow = reader({ list: [entry(one), entry(other)], messages: [one] }, { outcome: null })
+  await expect(slow.read()).rejects.toThrow()
+  expect(slow.missed).toEqual([messageId(other.from, other.sequence)])
 })
 
 test('a request for messages names their topics, and for damaged ones of unknown topics as many joined topics as it may', async () => {
@@ -260,7 +269,8 @@ test('messages are asked for in batches, bounded in number and in bytes', async 
   const byBytes = reader({ list: large.map((each) => entry(each)), messages: large })
   await byBytes.read()
   expect(byBytes.gets().map(({ length }) => length)).toEqual([2, 1])
-  // Others wait for what is left, however long those before it took.
-  expect(byBytes.expected.at(-1)).toEqual(byBytes.gets()[1])
+  // Others wait for the whole page, and know what is being asked for.
+  expect(byBytes.expected).toEqual([large.map((each) => entry(each).id)])
+  expect([byBytes.requests, byBytes.ended()]).toEqual([byBytes.gets(), 1])
   expect(() => decodeHistoryRequest(encodeHistoryRequest({ type: 'get', ids: Array(maxHistoryMessages + 1).fill('id') }))).toThrow()
 })

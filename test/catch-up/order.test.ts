@@ -93,6 +93,45 @@ test('a live message waits for an earlier one that a peer has listed', async () 
   expect(await stored(there)).toEqual(['missed', 'live'])
 })
 
+test('a live message waits on for an earlier one that a peer has listed, while it is being fetched', async () => {
+  const { engine, notices } = await hardOfHearing()
+  const there = await createParty({ engine, limits: { orderWaitMs: 100 } })
+  await there.rest.call('PUT', '/v1/topics/orders')
+  const here = await joined()
+  const { author, sign } = await authorAt(here)
+  const other = await authorAt(there)
+  const [missed, live] = await sign('missed', 'live')
+  const [unsent, last] = await other.sign('unsent', 'of another author')
+  if (missed === undefined || live === undefined || unsent === undefined || last === undefined) throw new Error('not signed')
+  await author.send([missed])
+  await expect.poll(() => stored(here)).toEqual(['missed'])
+  const { request } = there.engine
+  const [fetching, given] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  onTestFinished(() => given.resolve())
+  let requests = 0
+  there.engine.request = async (...args) => {
+    // The first asks what there is, the second for the message.
+    if (++requests === 2) {
+      fetching.resolve()
+      await given.promise
+    }
+    return request(...args)
+  }
+  await linkParties(there, here)
+  await fetching.promise
+  await author.hangUp(here.peerId)
+  await author.dial(await there.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  await author.send([live])
+  // This one comes later, and has waited as long as it may for one that is not being fetched.
+  notices.tell({ type: 'message:announced', peerId: other.author.peerId, ids: [messageId(unsent.from, unsent.sequence)] })
+  await other.author.send([last])
+  await expect.poll(() => stored(there), { timeout: 20_000 }).toContain('of another author')
+  expect(await stored(there)).toEqual(['of another author'])
+  given.resolve()
+  await expect.poll(async () => (await stored(there)).length, { timeout: 20_000 }).toBe(3)
+  expect(await stored(there)).toEqual(['of another author', 'missed', 'live'])
+})
+
 /** An engine whose notices a test can tell itself, and which hears nothing of some messages. */
 async function hardOfHearing(...unheard: string[]) {
   const engine = await memoryNode()

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Inbound } from '../../src/engine/engine.ts'
 import { createInboundBudget } from '../../src/engine/inbound-budget.ts'
 import { createInboundGate } from '../../src/engine/inbound-gate.ts'
@@ -78,6 +78,34 @@ test('a late answer is ignored, and the message is held until it is there', asyn
       return waiting.length
     })
     .toBe(2)
+})
+
+test('an answer is not late while the receiver holds the message for earlier ones of its author', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const held = new Set<SignedMessage>()
+  const answers = [Promise.withResolvers<Verdict>(), Promise.withResolvers<Verdict>()]
+  const [first, second] = [message(1), message(2)]
+  held.add(first)
+  const inbound = {
+    onMessage: ({ sequence }: SignedMessage) => answers[sequence === first.sequence ? 0 : 1]?.promise ?? Promise.resolve('ignore' as const),
+    isHeld: (one: SignedMessage) => held.has(one),
+  }
+  const { judge, dropped } = gate({}, inbound)
+  const verdicts = [judge(first), judge(second)]
+  await vi.advanceTimersByTimeAsync(2.5 * limits.validateTimeoutMs)
+  expect([await verdicts[1], dropped()]).toEqual(['ignore', 1])
+  answers[0]?.resolve('accept')
+  expect(await verdicts[0]).toBe('accept')
+  // Let go, and not stored in time.
+  const third = judge(first)
+  answers[0] = Promise.withResolvers<Verdict>()
+  const fourth = judge(first)
+  expect(await third).toBe('accept')
+  await vi.advanceTimersByTimeAsync(1.5 * limits.validateTimeoutMs)
+  held.clear()
+  await vi.advanceTimersByTimeAsync(limits.validateTimeoutMs)
+  expect([await fourth, dropped()]).toEqual(['ignore', 2])
 })
 
 test('nothing is accepted by a receiver that fails, nor before there is one', async () => {

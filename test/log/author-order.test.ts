@@ -3,11 +3,12 @@ import { defaultLimits } from '../../src/limits.ts'
 import { createAnnouncers } from '../../src/log/announcers.ts'
 import { createAuthorOrder } from '../../src/log/author-order.ts'
 import { firstDrawn, type SignedMessage, sequenceBytes } from '../../src/model/signed-message.ts'
+import { leapClock } from '../fixtures/stand-still.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-const { orderWaitMs } = defaultLimits
+const { orderWaitMs, requestTimeoutMs } = defaultLimits
 
 /** An order, and in which order it lets messages go. */
 function createOrder(init: { limits?: Partial<typeof defaultLimits>; logged?: string[] } = {}) {
@@ -16,10 +17,11 @@ function createOrder(init: { limits?: Partial<typeof defaultLimits>; logged?: st
     { limits: { ...defaultLimits, ...limits } },
     { log: { unknown: async (ids) => ids.filter((id) => !logged.includes(id)) } },
   )
+  order.start()
   onTestFinished(() => order.stop())
   const gone: string[] = []
   async function come(id: string, bytes = 10): Promise<void> {
-    await order.turn(messageOf(id, bytes), performance.now())
+    await order.turn(messageOf(id, bytes), order.now())
     gone.push(id)
   }
   return {
@@ -43,12 +45,12 @@ function messageOf(id: string, bytes: number): SignedMessage {
 
 test('a message waits for nothing while no earlier one of its author is known to be missing', () => {
   const { order } = createOrder()
-  expect(order.turn(messageOf('a.2', 10), performance.now())).toBeUndefined()
+  expect(order.turn(messageOf('a.2', 10), order.now())).toBeUndefined()
   order.expect(['a.3', 'b.1'], 'peer')
-  expect(order.turn(messageOf('a.2', 10), performance.now())).toBeUndefined()
-  expect(order.turn(messageOf('a.3', 10), performance.now())).toBeUndefined()
+  expect(order.turn(messageOf('a.2', 10), order.now())).toBeUndefined()
+  expect(order.turn(messageOf('a.3', 10), order.now())).toBeUndefined()
   order.settled(['a.3'])
-  expect(order.turn(messageOf('a.4', 10), performance.now())).toBeUndefined()
+  expect(order.turn(messageOf('a.4', 10), order.now())).toBeUndefined()
 })
 
 test('later messages of an author wait for an announced one, and come after it in order', async () => {
@@ -308,8 +310,8 @@ test('numbers that js-libp2p draws give no order', async () => {
 
 test('fetched messages wait for those of other peers, not for each other', async () => {
   const { order, gone, comePast, pass } = createOrder()
-  using _one = order.expect(['a.1', 'a.2'], 'peer')
-  const two = order.expect(['a.3', 'b.1'], 'peer')
+  using _one = order.fetching(['a.1', 'a.2'], 'peer')
+  const two = order.fetching(['a.3', 'b.1'], 'peer')
   void comePast('a.3', 'a.4')
   void comePast('b.1', 'b.2')
   await pass(0)
@@ -323,13 +325,193 @@ test('fetched messages wait for those of other peers, not for each other', async
 
 test('what a peer has listed and does not send is waited for until it is known', async () => {
   const { order, gone, come, pass } = createOrder()
-  const listed = order.expect(['a.1'], 'peer')
+  const listed = order.fetching(['a.1'], 'peer')
   come('a.2')
   await pass(0)
   expect(gone).toEqual([])
   listed[Symbol.dispose]()
   await pass(0)
   expect(gone).toEqual(['a.2'])
+})
+
+test('a live message waits on while a peer is asked for an earlier one that it has listed, until that has come', async () => {
+  const { order, gone, come, pass } = createOrder()
+  using page = order.fetching(['a.1', 'a.3', 'b.1'], 'peer')
+  order.expect(['c.1'], 'peer')
+  page.request(['a.1'])
+  come('a.2', 'b.2', 'c.2')
+  await pass(2 * orderWaitMs)
+  expect(gone).toEqual(['c.2'])
+  // What the page lists is expected for as long as it is being fetched.
+  come('a.4', 'b.3', 'c.3')
+  await pass(2 * orderWaitMs)
+  expect(gone).toEqual(['c.2', 'c.3'])
+  order.settled(['a.1', 'b.1'])
+  await pass(0)
+  expect(gone.slice(2)).toEqual(['a.2', 'b.2', 'b.3'])
+  order.settled(['a.3'])
+  await pass(0)
+  expect(gone.slice(5)).toEqual(['a.4'])
+})
+
+test('requestTimeoutMs: a peer that lists what it does not give delays each message of an author for no longer, and once', async () => {
+  const { order, gone, come, pass } = createOrder()
+  const stall = (peer: string, ...ids: string[]) => order.fetching(ids, peer).request(ids)
+  stall('liar', 'a.1')
+  come('a.2')
+  // Another goes on where the first ends.
+  await pass(requestTimeoutMs - 10_000)
+  stall('accomplice', 'a.1', 'a.3')
+  come('a.4')
+  await pass(9_990)
+  expect(gone).toEqual([])
+  await pass(20)
+  expect(gone).toEqual(['a.2', 'a.4'])
+  // Neither these peers nor this author have long waits for some time.
+  stall('third', 'a.5')
+  stall('liar', 'b.1')
+  come('a.6', 'b.2')
+  await pass(orderWaitMs - 10)
+  expect(gone.slice(2)).toEqual([])
+  await pass(20)
+  expect(gone.slice(2)).toEqual(['a.6', 'b.2'])
+  stall('third', 'c.1')
+  come('c.2')
+  await pass(requestTimeoutMs - 10)
+  expect(gone.slice(4)).toEqual([])
+  await pass(600_000)
+  stall('third', 'a.7')
+  come('a.8')
+  await pass(requestTimeoutMs - 10)
+  expect(gone.slice(4)).toEqual(['c.2'])
+  await pass(20)
+  expect(gone.slice(4)).toEqual(['c.2', 'a.8'])
+})
+
+test('a fetch that fails after a short wait counts never, after a long one once, unless all comes after all', async () => {
+  const { order, gone, come, pass } = createOrder()
+  /** A message waits for one that is being fetched in vain. Returns whether it waits to the end. */
+  async function fail(id: string, later: string, waitedMs: number): Promise<boolean> {
+    using page = order.fetching([id], 'peer')
+    page.request([id])
+    come(later)
+    await pass(waitedMs)
+    return !gone.includes(later)
+  }
+  for (let number = 1; number < 20; number += 2) expect(await fail(`a.${number}`, `a.${number + 1}`, orderWaitMs - 100)).toBe(true)
+  expect(await fail('b.1', 'b.2', 2 * orderWaitMs)).toBe(true)
+  expect(await fail('b.3', 'b.4', orderWaitMs + 10)).toBe(false)
+  expect(await fail('c.1', 'c.2', orderWaitMs + 10)).toBe(false)
+  order.settled(['b.1'])
+  expect(await fail('b.5', 'b.6', orderWaitMs + 10)).toBe(true)
+})
+
+test('a peer whose fetches fail five times while others wait for longer than orderWaitMs delays nobody', async () => {
+  const { order, gone, come, pass } = createOrder()
+  for (const number of [1, 3, 5, 7, 9]) {
+    using page = order.fetching([`a.${number}`], 'peer')
+    page.request([`a.${number}`])
+    come(`a.${number + 1}`)
+    await pass(orderWaitMs + 10)
+  }
+  order.expect(['b.1'], 'peer')
+  come('b.2')
+  await pass(0)
+  expect(gone).toEqual(['a.2', 'a.4', 'a.6', 'a.8', 'a.10', 'b.2'])
+})
+
+test('fetched messages wait on for what another peer is being asked for, not for the rest of its page', async () => {
+  const { order, gone, comePast, pass } = createOrder()
+  using page = order.fetching(['a.1', 'b.1'], 'peer')
+  page.request(['a.1'])
+  void comePast('a.2')
+  void comePast('b.2')
+  await pass(orderWaitMs + 10)
+  expect(gone).toEqual(['b.2'])
+  page.request(['b.1'])
+  await pass(orderWaitMs)
+  expect(gone).toEqual(['b.2', 'a.2'])
+})
+
+test('a page that is done with its requests keeps nobody waiting for longer than their deadline', async () => {
+  const { order, gone, come, pass } = createOrder()
+  using page = order.fetching(['a.1'], 'peer')
+  page.request(['a.1'])
+  await pass(requestTimeoutMs - orderWaitMs)
+  come('a.2')
+  await pass(orderWaitMs - 10)
+  expect(gone).toEqual([])
+  await pass(2 * orderWaitMs + 20)
+  expect(gone).toEqual(['a.2'])
+  using other = order.fetching(['b.1'], 'other')
+  await pass(requestTimeoutMs - orderWaitMs)
+  other.request(['b.1'])
+  come('b.3')
+  await pass(requestTimeoutMs - 10)
+  expect(gone).toEqual(['a.2'])
+})
+
+test('time in which the process stands still ends no wait, as it has read nothing meanwhile', async () => {
+  const { order, gone, come, pass } = createOrder()
+  order.expect(['a.1'], 'peer')
+  order.holdLive()
+  come('a.2', 'b.1')
+  leapClock(60_000)
+  come('a.3')
+  await pass(10)
+  expect(gone).toEqual([])
+  order.settled(['a.1'])
+  await pass(orderWaitMs - 1_000)
+  expect(gone).toEqual([])
+  await pass(1_050)
+  expect(gone).toEqual(['a.2', 'b.1'])
+  await pass(500)
+  expect(gone).toEqual(['a.2', 'b.1', 'a.3'])
+})
+
+test('a hold of live messages is longer by the time in which the process stands still', async () => {
+  const looks: Array<() => void> = []
+  const { setInterval } = globalThis
+  const held = vi.spyOn(globalThis, 'setInterval').mockImplementation(((look: () => void) => {
+    looks.push(look)
+    return setInterval(() => undefined, 1_000_000)
+  }) as typeof setInterval)
+  onTestFinished(() => held.mockRestore())
+  const { order, gone, come, pass } = createOrder()
+  /** The process runs for half a second. */
+  async function run() {
+    for (const look of looks) look()
+    await pass(500)
+  }
+  order.holdLive()
+  for (let count = 0; count < 8; count++) await run()
+  come('a.1')
+  await pass(60_000)
+  expect(gone).toEqual([])
+  for (let count = 0; count < 5; count++) await run()
+  expect(gone).toEqual(['a.1'])
+})
+
+test('an announcement that fails ends no wait for what is being fetched', async () => {
+  const { order, gone, come, pass } = createOrder()
+  order.expect(['a.1'], 'one')
+  using page = order.fetching(['a.2'], 'other')
+  page.request(['a.2'])
+  come('a.3')
+  await pass(orderWaitMs + 10)
+  order.missed(['a.1'], 'one')
+  await pass(10)
+  expect(gone).toEqual([])
+})
+
+test('it is known which messages wait', async () => {
+  const { order, come, pass } = createOrder()
+  order.expect(['a.1'], 'peer')
+  come('a.2', 'b.2')
+  await pass(0)
+  expect(['a.1', 'a.2', 'b.2'].map((id) => order.isHeld(messageOf(id, 10)))).toEqual([false, true, false])
+  order.settled(['a.1'])
+  expect(order.isHeld(messageOf('a.2', 10))).toBe(false)
 })
 
 test('at the end everything goes', async () => {

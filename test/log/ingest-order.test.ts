@@ -16,6 +16,7 @@ test('a message is stored after an announced one of its author, whether that com
   expect(await road.hear(other.sign('of another author'))).toBe('accept')
   expect(await road.hear(first)).toBe('accept')
   expect(await road.stored()).toEqual(['of another author', 'first'])
+  expect([first, third].map((message) => road.isHeld(message))).toEqual([false, true])
   expect(await road.ingest.takePast([past(second)])).toEqual({ stored: 1, known: 0, refused: 0 })
   expect(await waiting).toBe('accept')
   expect(await road.stored()).toEqual(['of another author', 'first', 'second', 'third'])

@@ -152,6 +152,7 @@ export async function hearing(setup: Setup = {}) {
     },
     /** Whether the engine is to read more of the author. */
     hasRoom: (peerId: string) => inbound?.room?.(peerId) === undefined,
+    isHeld: (message: SignedMessage) => inbound?.isHeld?.(message),
     async hear(message: SignedMessage) {
       if (inbound === undefined) throw new Error('nobody hears')
       return await inbound.onMessage(message)

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { AddressUnsupported, DialFailed, type ErrorDetail, PeerNotConnected } from '../../errors.ts'
 import { createSerial } from '../../lib/serial.ts'
+import type { SignedMessage } from '../../model/signed-message.ts'
 import type { DialledPeer, DialOptions, Network, NetworkKind, P2PEngine } from '../engine.ts'
 import { sumOfLimits } from '../limits-reached.ts'
 import { createMergedRouting } from '../merged-routing.ts'
@@ -199,9 +200,10 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
     },
     receive(inbound) {
       for (const each of engines) {
-        const { room } = inbound
+        const { room, isHeld } = inbound
         each.receive({
           onMessage: (message) => inbound.onMessage(message, each.kind),
+          ...(isHeld === undefined ? {} : { isHeld: (message: SignedMessage) => isHeld.call(inbound, message) }),
           ...(room === undefined ? {} : { room: (from: string) => room.call(inbound, from) }),
         })
       }

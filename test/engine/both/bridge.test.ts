@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Inbound } from '../../../src/engine/engine.ts'
 import { bridgeOf, dial, leafOf } from '../../fixtures/memory-bridges.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../fixtures/memory-engine.ts'
+import { storedMessage } from '../../fixtures/messages.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -68,6 +70,17 @@ test('a peer on both networks is one peer, one subscriber and one recipient, and
   expect(await here.engine.send(signed)).toEqual([1])
   await here.other.hangUp(there.engine.peerId)
   expect(await here.engine.peers()).toEqual([])
+})
+
+test('each network knows of the messages that wait for earlier ones of their author', async () => {
+  const handlers: Inbound[] = []
+  const networks: [MemoryNetwork, MemoryNetwork] = [createMemoryNetwork(), createMemoryNetwork()]
+  const { engine } = await bridgeOf(networks, (side) => ({ ...side, receive: (inbound) => void handlers.push(inbound) }))
+  const [one, other] = [storedMessage(1), storedMessage(2)]
+  engine.receive({ onMessage: async () => 'accept', isHeld: (message) => message === one })
+  const [without, last] = handlers
+  expect([one, other].map((message) => last?.isHeld?.(message))).toEqual([true, false])
+  expect(without?.isHeld).toBeUndefined()
 })
 
 test('each message is told with the network that brought it', async () => {

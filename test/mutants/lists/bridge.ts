@@ -117,6 +117,7 @@ export const bridge = [
     [
       ['a bridge is not known as one', 'await onBoth((engine) => beyond.answerIn(engine))', 'void beyond'],
       ['a failed start leaves one network open', 'await stopBoth()\n      throw error', 'throw error'],
+      ['a network does not know which messages wait', 'isHeld.call(inbound, message)', 'isHeld.length < 0'],
       ['nobody learns which network brought a message', 'inbound.onMessage(message, each.kind)', 'inbound.onMessage(message)'],
     ],
   ),

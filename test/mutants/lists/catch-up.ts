@@ -176,7 +176,11 @@ export const catchUp = [
   ...breaks(
     'src/catch-up/history-reader.ts',
     ['test/catch-up/history-reader.test.ts'],
-    [['what is left of a page is expected no longer', 'ingest.order.expect(left(), peerId)\n', '']],
+    [
+      ['nobody knows which messages are being asked for', 'fetching.request(batch.map(({ id }) => id))', ''],
+      ['what a peer leaves out is waited for', 'onLeftOut?.(asked', 'void (asked'],
+      ['a page that has failed is waited for', 'using fetching = ', 'const fetching = '],
+    ],
   ),
   ...breaks(
     'src/catch-up/catch-up.ts',

@@ -23,7 +23,13 @@ export const engines = [
       ['messages of topics that are not subscribed are taken', 'topics.has(topic) && ', ''],
       ['messages of any size are taken', ' && data.length <= limits.maxMessageBytes', ''],
       ['what was judged is held for ever', 'using _held = held', 'void held'],
-      ['a late answer is waited for', "resolve('ignore')\n    }, limits.validateTimeoutMs)", '}, limits.validateTimeoutMs)'],
+      ['a late answer is waited for', "late++\n      resolve('ignore')", 'late++'],
+      ['a message that waits for earlier ones is late', 'if (inbound()?.isHeld?.(message) === true)', 'if (false)'],
+      [
+        'a message that has waited for earlier ones is never late',
+        'deadline = setTimeout(onEnd, limits.validateTimeoutMs)\n        return',
+        'return',
+      ],
       [
         'who fails accepts',
         "'a message from the network could not be judged')\n      return 'ignore'",

@@ -10,6 +10,19 @@ export const lib = [
     ],
   ),
   ...breaks(
+    'src/lib/running-time.ts',
+    ['test/lib/running-time.test.ts'],
+    [
+      [
+        'all time in which the process stands still counts',
+        'Math.min(maxCountedMs, performance.now() - lookedAt)',
+        'performance.now() - lookedAt',
+      ],
+      ['time in which the process stands still is counted later', 'counted = now()', 'counted += performance.now() - lookedAt'],
+      ['time before the start counts', 'start() {\n      lookedAt = performance.now()', 'start() {'],
+    ],
+  ),
+  ...breaks(
     'src/lib/bounded-map.ts',
     ['test/lib/bounded-map.test.ts'],
     [

@@ -19,8 +19,9 @@ export function gossipOptions(limits: Limits): Partial<GossipsubOpts> {
     // No peer exchange in either direction (acceptPXThreshold): learnt addresses have no use yet.
     doPX: false,
     seenTTL: 120_000,
-    // A message counts as delivered once it has a verdict, so a promise must outlast the wait for the verdict.
-    gossipsubIWantFollowupMs: 3_000 + limits.validateTimeoutMs,
+    // A message counts as delivered once it has a verdict, so a promise must outlast the wait for the verdict, also where
+    // it waits for earlier messages of its author (log/author-order.ts).
+    gossipsubIWantFollowupMs: 3_000 + limits.requestTimeoutMs + limits.validateTimeoutMs,
     // One stream at a time carries a peer's gossip; another may open while the last one closes.
     maxInboundStreams: 4,
     maxOutboundStreams: 4,

@@ -77,7 +77,11 @@ interface Start {
 /** Starts a program, which writes a line with `listening`, and ends it after `idleMs` more. */
 async function start(args: readonly string[], env: Record<string, string>, idleMs: number): Promise<Start> {
   const begun = performance.now()
-  const child = spawn(process.execPath, args, { cwd: root, env: { NODE_COMPILE_CACHE: compileCache, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { NODE_COMPILE_CACHE: compileCache, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const closed = once(child, 'close')
   const pid = child.pid ?? 0
   for await (const line of createInterface({ input: child.stdout })) if (line.includes('listening')) break

@@ -14,6 +14,8 @@ interface Punched {
   readonly dialler: 'gateway' | 'peer'
   /** Whether the routers keep the two apart until messages go over the relay. */
   readonly apart: boolean
+  /** By what the hole is punched; with QUIC the routers let no TCP through. */
+  readonly over: 'tcp' | 'quic'
 }
 
 const topic = 'through the routers'
@@ -39,19 +41,24 @@ async function pathsOf({ under, url, peerId }: Place, peer: DrivenPeer): Promise
   return { path, relayed: await peer.relayed(peerId) }
 }
 
-function punched({ kind, dialler, apart }: Punched): void {
-  const name = `a hole through routers, where the ${dialler} had dialled through a relay`
+function punched({ kind, dialler, apart, over }: Punched): void {
+  const what = over === 'tcp' ? 'a hole through routers' : 'a hole for QUIC through routers that let no TCP through'
+  const name = `${what}, where the ${dialler} had dialled through a relay`
   cell({ kinds: [kind], name, routed: true, onDemand }, async () => {
     const network = await createRoutedNetwork(['port-restricted', 'port-restricted'])
-    const relay = await startRelay('libp2p', network)
+    const quic = over === 'quic'
+    const relay = await startRelay('libp2p', network, { quic })
+    const listen = ['/ip4/0.0.0.0/tcp/4001', ...(quic ? ['/ip4/0.0.0.0/udp/4001/quic-v1'] : [])]
     const [gateway, peer] = await Promise.all([
-      startHidden('libp2p', network, 0, [relay]),
-      startPeer(kind, { listen: ['/ip4/0.0.0.0/tcp/4001'], punch: true }, network.hosts[1]),
+      startHidden('libp2p', network, 0, [relay], { quic }),
+      startPeer(kind, { listen, punch: true }, network.hosts[1]),
     ])
-    await peer.reserve(relay.multiaddr)
+    // The gateway has dialled the relay over TCP.
+    await peer.reserve(quic ? relay.overQuic : relay.multiaddr)
+    if (quic) await network.part(1, 0, 'tcp')
     const readers = await startReaders([gateway])
     await peer.subscribe(topic)
-    if (apart) await network.part(0, 1, 'tcp')
+    if (apart) await network.part(0, 1, quic ? undefined : 'tcp')
     await connect(gateway, peer, relay.multiaddr, dialler)
     await untilJoined(gateway, peer)
 
@@ -65,7 +72,7 @@ function punched({ kind, dialler, apart }: Punched): void {
     await network.mend(0)
     do await publish()
     while ((await pathsOf(gateway, peer)).path === 'relay')
-    await expect.poll(() => pathsOf(gateway, peer)).toEqual({ path: 'tcp', relayed: [false] })
+    await expect.poll(() => pathsOf(gateway, peer)).toEqual({ path: over, relayed: [false] })
     await publish()
     const all = Array.from({ length: texts.length * rounds }, (_, index) => `${Math.floor(index / rounds)}`)
     const heard = () => peer.heard.map(({ data }) => `${data}`).toSorted((one, other) => Number(one) - Number(other))
@@ -75,8 +82,12 @@ function punched({ kind, dialler, apart }: Punched): void {
   })
 }
 
-punched({ kind: 'go', dialler: 'gateway', apart: true })
-punched({ kind: 'go', dialler: 'peer', apart: true })
+punched({ kind: 'go', dialler: 'gateway', apart: true, over: 'tcp' })
+punched({ kind: 'go', dialler: 'peer', apart: true, over: 'tcp' })
+punched({ kind: 'go', dialler: 'gateway', apart: true, over: 'quic' })
+punched({ kind: 'go', dialler: 'peer', apart: true, over: 'quic' })
 // Its second attempt meets what its first one left in its router, and fails.
-punched({ kind: 'rust', dialler: 'gateway', apart: false })
-punched({ kind: 'rust', dialler: 'peer', apart: true })
+punched({ kind: 'rust', dialler: 'gateway', apart: false, over: 'tcp' })
+punched({ kind: 'rust', dialler: 'peer', apart: true, over: 'tcp' })
+punched({ kind: 'rust', dialler: 'gateway', apart: false, over: 'quic' })
+punched({ kind: 'rust', dialler: 'peer', apart: true, over: 'quic' })

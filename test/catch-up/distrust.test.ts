@@ -1,10 +1,6 @@
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { createCatchUp } from '../../src/catch-up/catch-up.ts'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FalseHistory } from '../../src/catch-up/history-reader.ts'
-import type { EngineEvent } from '../../src/engine/engine.ts'
-import { defaultLimits } from '../../src/limits.ts'
-import { silentLog } from '../fixtures/log.ts'
-import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { loneCatchUp } from './lone-catch-up.ts'
 
 /** Milliseconds for which a peer that has lied is not asked. */
 const distrustMs = 3_600_000
@@ -14,37 +10,15 @@ afterEach(() => void vi.useRealTimers())
 
 /** A catch-up whose peer lies each time it is asked: how often that was. */
 async function deceived(init: { whileAsked?: (subscribe: () => void) => void } = {}) {
-  const store = createMemoryStore()
-  await store.topics.join('orders', Date.now(), { client: '', explicit: true })
   let asked = 0
-  let listener: ((event: EngineEvent) => void) | undefined
-  const subscribe = () => listener?.({ type: 'topic:subscribe', peerId: 'liar', topic: 'orders' })
-  const catchUp = createCatchUp(
-    { limits: defaultLimits },
-    {
-      engine: {
-        topics: async () => ['orders'],
-        listen(added) {
-          listener = added
-          return () => undefined
-        },
-      },
-      store,
-      reader: {
-        async readPage() {
-          asked++
-          init.whileAsked?.(subscribe)
-          throw new FalseHistory('nobody signed it')
-        },
-        fetchMissing: async () => new Set(),
-      },
-      ingest: { order: { holdLive: () => ({ [Symbol.dispose]: () => undefined }), missed: () => undefined } },
-      gateways: { others: async () => [] },
-      logger: silentLog,
+  const catchUp = await loneCatchUp({
+    async readPage() {
+      asked++
+      init.whileAsked?.(subscribe)
+      throw new FalseHistory('nobody signed it')
     },
-  )
-  await catchUp.start()
-  onTestFinished(() => catchUp.stop())
+  })
+  const subscribe = () => catchUp.subscribe('liar')
   return { subscribe, asked: () => asked }
 }
 

@@ -52,8 +52,8 @@ export default defineConfig({
           name: 'end to end',
           include: endToEnd,
           exclude: measured,
-          // Each of them has several processes.
-          maxWorkers: Math.min(3, maxWorkers),
+          // Each of them has several processes, and waits for half of its time.
+          maxWorkers: Math.min(4, 2 * availableParallelism()),
           globalSetup: ['test/fixtures/build-gateway.ts'],
           sequence: { groupOrder: 1 },
         },

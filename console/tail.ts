@@ -68,7 +68,7 @@ export class Tail {
     const stop = new AbortController()
     this.#stop = stop
     this.#error = undefined
-    this.#draw()
+    this.#drawNow()
     try {
       for await (const item of this.#init.client().subscribe(this.#init.topic, { after: this.#position, signal: stop.signal })) {
         if (stop.signal.aborted) return
@@ -85,7 +85,7 @@ export class Tail {
   pause(): void {
     this.#stop?.abort()
     this.#stop = undefined
-    this.#draw()
+    this.#drawNow()
   }
 
   add(line: Line): void {
@@ -99,18 +99,23 @@ export class Tail {
 
   clear(): void {
     this.#lines = []
-    this.#draw()
+    this.#drawNow()
   }
 
   #draw(): void {
     this.#drawing ??= setTimeout(() => {
       this.#drawing = undefined
       this.#noteFlood()
-      const { view } = this
-      for (const kept of this.#lines.slice(-view.shown)) kept.isDrawn = true
-      this.#init.draw(view)
+      this.#drawNow()
       if (this.#isFlooded) this.#draw()
     }, drawMs)
+  }
+
+  /** What somebody has clicked is seen at once. */
+  #drawNow(): void {
+    const { view } = this
+    for (const kept of this.#lines.slice(-view.shown)) kept.isDrawn = true
+    this.#init.draw(view)
   }
 
   #noteFlood(): void {

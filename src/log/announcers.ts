@@ -26,11 +26,9 @@ export interface Announcers {
 /** Expected messages at most, about 400 bytes each: several pages of history. A page of one author must fit. */
 const maxExpected = 20_000
 const authorShare = 1 / 2
-/**
- * Waits in vain within ten minutes after which announcements of a peer no longer count, and long ones after which there
- * are no long waits for the peer, nor for messages of the author, whoever lists them.
- */
+/** Waits in vain within ten minutes after which announcements of a peer no longer count. */
 const maxFailures = 5
+/** Those longer than `orderWaitMs` after which there are no long waits, for this peer and for messages of this author. */
 const maxLongFailures = 1
 
 export function createAnnouncers(): Announcers {

@@ -273,7 +273,7 @@ export const limitsSchema = z.object({
   maxRemembered: limit(50, 'Maximum known peers that are dialled again at start, the most recently seen first.', 0),
   validateTimeoutMs: limit(
     5_000,
-    'Time from the verification of a network message until it is stored, in milliseconds; a message that takes longer is ignored, unless it waits for earlier ones of its author. Validators can use up to 2 s of it.',
+    'Time for the verdict on a network message, in milliseconds, and for room in the inbox; a message that takes longer is ignored. What was let in is waited for until it is stored. Validators can use up to 2 s.',
   ),
 })
 

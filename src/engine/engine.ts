@@ -236,7 +236,7 @@ export interface Inbound {
    * messages beyond the bound. A bridge names the network that the message came from.
    */
   onMessage(message: SignedMessage, network?: NetworkKind): Promise<Verdict>
-  /** Whether a message waits for earlier ones of its author, for a limited time: its verdict comes later. */
+  /** Whether a message was let in and waits for earlier ones of its author, or to be stored: its verdict comes later. */
   isHeld?(message: SignedMessage): boolean
   /**
    * Returns undefined while there is room for more messages, and for those that this peer signs; otherwise a promise

@@ -12,7 +12,7 @@ export interface InboundGate {
   /**
    * The receiver's verdict. `ignore` when it comes too late, and for a message that is not to be judged: it is this
    * node's own, of no subscribed topic, too large, or beyond the share of its author or topic. While the receiver holds it
-   * for earlier ones of its author, it is not too late. The message counts until the receiver's verdict is there, however
+   * (`Inbound.isHeld`), it is not too late. The message counts until the receiver's verdict is there, however
    * late.
    */
   judge(message: SignedMessage, counted: InboundMessage): Promise<Verdict>

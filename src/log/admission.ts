@@ -23,6 +23,7 @@ export interface Admission {
    */
   settled(messages: SignedMessage[], entries: AppendEntry[] | undefined): boolean[]
   letIn: Passages['letIn']
+  isLetIn: Passages['isLetIn']
   stop(): Promise<void>
 }
 
@@ -68,6 +69,7 @@ export function createAdmission(
     judge: (message) => passages.enter(message, () => decide(message)),
     settled: (messages, entries) => messages.map((message, index) => passages.leave(message, entries?.[index]?.known === false)),
     letIn: passages.letIn,
+    isLetIn: passages.isLetIn,
     stop: () => refused.stop(),
   }
 }

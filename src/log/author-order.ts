@@ -37,8 +37,6 @@ export interface AuthorOrder {
   turn(message: SignedMessage, since: number): Promise<void> | undefined
   /** `turn` of messages that are stored together: they wait for no other message of the same list. */
   turnOfPast(messages: SignedMessage[]): Promise<void> | undefined
-  /** Whether the message waits. */
-  isHeld(message: SignedMessage): boolean
   /** These messages are in the log, or are not let in: no other waits for them any longer. */
   settled(ids: Iterable<string>): void
   /** Lets everything go, now and from now on. */
@@ -273,7 +271,6 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       const waits = list.flatMap((message) => hold(message, { since, isLive: false, beside }) ?? [])
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
     },
-    isHeld: ({ from, sequence }) => isHeld(from, sequenceNumber(sequence)),
     settled(ids) {
       const all = [...ids]
       announcers.came(all)

@@ -105,8 +105,8 @@ export interface IngestComponents {
 /** Maximum number of remembered runs of own seqs: several batches for each of the other gateways within a minute. */
 const maxRuns = 10_000
 /**
- * Milliseconds during which a message that another gateway stored is forwarded to this one's neighbours. Engines
- * remember duplicates for longer.
+ * Milliseconds during which a message that another gateway stored is forwarded to this one's neighbours. Engines, and
+ * gossipsub everywhere, remember duplicates for longer.
  */
 const newsMs = 60_000
 /** Milliseconds after which a client may retry when the inbox was full: a few batches later. */
@@ -128,8 +128,11 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     order,
     fits: (messages) => fits(historyKey, messages.length, sizeOf(messages)),
     store: (messages) => store('past', historyKey, messages),
-    onTaken(ids, networks) {
-      if (engine.bridge !== undefined) for (const id of ids) for (const network of networks) outbound.cameFrom(id, network)
+    onTaken(messages, networks) {
+      if (engine.bridge === undefined) return
+      // A peer may have brought newer ones from another network, and not forwarded them in this one.
+      const older = messages.filter(({ firstSeenAt = 0 }) => firstSeenAt < age() - newsMs)
+      for (const { id } of older) for (const network of networks) outbound.cameFrom(id, network)
     },
     times,
   })
@@ -234,7 +237,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       unlisten = engine.listen((event) => {
         if (event.type === 'message:announced') order.expect(event.ids, event.peerId)
       })
-      engine.receive({ onMessage: receive, isHeld: order.isHeld, room: (from) => inbox.room(authorKey({ from })) })
+      engine.receive({ onMessage: receive, isHeld: admission.isLetIn, room: (from) => inbox.room(authorKey({ from })) })
       running = appender.run()
     },
     async takeDirect(messages) {

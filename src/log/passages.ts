@@ -14,6 +14,8 @@ export interface Passages {
    * @returns whether this copy was, or another that was on its way with it
    */
   leave(message: SignedMessage, isNew: boolean): boolean
+  /** Whether the message was let in, and is neither stored nor given up yet. */
+  isLetIn(message: SignedMessage): boolean
   /** Those of these messages that were let in and are not stored yet. They stay on their way until it is disposed of. */
   letIn(ids: ReadonlySet<string>): LetIn
 }
@@ -74,6 +76,7 @@ export function createPassages(components: { onLost(message: SignedMessage): voi
       }
     },
     leave,
+    isLetIn: (message) => passages.get(keyOf(message))?.isLetIn === true,
     letIn(ids) {
       const joined = [...passages.values()].filter(({ id, isLetIn }) => isLetIn && ids.has(id))
       for (const passage of joined) passage.copies++

@@ -9,8 +9,8 @@ import type { Times } from './batch.ts'
 /** Takes in messages that peers have kept, which are judged like live ones. */
 export interface PastIntake {
   /**
-   * Takes in verified messages, which are not forwarded, except by a bridge to networks other than these, those of the
-   * peer. Returns the outcome; undefined when there was no room or no database for all of them.
+   * Takes in verified messages, which are not forwarded, except by a bridge: to networks other than these, those of the
+   * peer, and when they are new to these too. Returns the outcome; undefined when there was no room or no database for all of them.
    */
   take(past: PastMessage[], networks?: readonly NetworkKind[]): Promise<PastOutcome | undefined>
 }
@@ -34,8 +34,8 @@ export interface PastIntakeComponents {
   fits(messages: NewMessage[]): boolean
   /** Appends messages in one transaction; undefined when that failed. */
   store(messages: NewMessage[]): Promise<AppendEntry[] | undefined>
-  /** The messages that the networks brought are about to be stored. */
-  onTaken(ids: string[], networks: readonly NetworkKind[]): void
+  /** The messages, which peers of the networks have kept, are about to be stored. */
+  onTaken(messages: NewMessage[], networks: readonly NetworkKind[]): void
   times(): Times
 }
 
@@ -78,10 +78,7 @@ export function createPastIntake(components: PastIntakeComponents): PastIntake {
       }))
       const wanted = judged.flatMap(({ isLetIn, message }) => (isLetIn ? message : []))
       order.settled(judged.flatMap(({ isLetIn, message }) => (isLetIn ? [] : message.id)))
-      onTaken(
-        wanted.map(({ id }) => id),
-        networks,
-      )
+      onTaken(wanted, networks)
       const entries = await storeInTurn(wanted)
       if (entries === undefined) return undefined
       const stored = entries.filter(({ known }) => !known).length

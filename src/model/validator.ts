@@ -5,7 +5,7 @@ import { type Verdict, verdictSchema } from './verdict.ts'
 
 /**
  * Maximum deadline of a verdict, in milliseconds: less than `validateTimeoutMs`, within which the message must also be
- * stored.
+ * let in.
  */
 export const maxDeadlineMs = 2_000
 

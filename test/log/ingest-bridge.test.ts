@@ -73,7 +73,7 @@ test('a message that a page has brought is handed to the other network once, als
   const { hear, stored, ingest, custom, libp2p } = await bridgeRoad()
   const { sign } = await author()
   const message = sign('one')
-  const past = { message, firstSeenAt: Date.now() }
+  const past = { message, firstSeenAt: Date.now() - 61_000 }
   expect(await ingest.takePast([past], ['custom'])).toMatchObject({ stored: 1 })
   await expect.poll(() => libp2p.sent).toEqual(['one'])
   expect(await hear(message, 'custom')).toBe('accept')
@@ -127,8 +127,41 @@ test('messages of a batch that seemed to fail go to the other network when they 
 test('fetched messages cross to the networks that the peer who kept them is not on', async () => {
   const { ingest, custom, libp2p } = await bridgeRoad()
   const { sign } = await author()
-  await ingest.takePast([{ message: sign('kept'), firstSeenAt: Date.now() - 1_000 }], ['custom'])
+  const keptAt = Date.now() - 61_000
+  await ingest.takePast([{ message: sign('kept'), firstSeenAt: keptAt }], ['custom'])
   await expect.poll(() => libp2p.sent).toEqual(['kept'])
-  await ingest.takePast([{ message: sign('kept by a peer on both'), firstSeenAt: Date.now() - 1_000 }], ['custom', 'libp2p'])
+  await ingest.takePast([{ message: sign('kept by a peer on both'), firstSeenAt: keptAt }], ['custom', 'libp2p'])
   expect([custom.sent, libp2p.sent]).toEqual([[], ['kept']])
+})
+
+test('a fetched message of the last minute goes to both networks: its keeper may have brought it from the other one', async () => {
+  const { ingest, custom, libp2p } = await bridgeRoad()
+  const { sign } = await author()
+  const keptAt = Date.now() - 50_000
+  await ingest.takePast([{ message: sign('kept'), firstSeenAt: keptAt }], ['custom'])
+  await ingest.takePast([{ message: sign('kept by a peer on both'), firstSeenAt: keptAt }], ['custom', 'libp2p'])
+  const both = ['kept', 'kept by a peer on both']
+  await expect.poll(() => [custom.sent, libp2p.sent]).toEqual([both, both])
+})
+
+test('a message that one network brings crosses, though a peer of the other one is found to keep it before it is stored', async () => {
+  const gated = gatedLog()
+  const { hear, ingest, custom, libp2p, publish } = await bridgeRoad({ wrapLog: gated.wrap })
+  const { sign } = await author()
+  const message = sign('one')
+  const live = hear(message, 'custom')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  // A gateway that has moved to libp2p has it from the custom network.
+  const fetched = ingest.takePast([{ message, firstSeenAt: Date.now() - 1_000 }], ['libp2p'])
+  await expect.poll(() => ingest.backlog.messages).toBe(1)
+  gated.gates[0]?.resolve()
+  expect(await live).toBe('accept')
+  await expect.poll(() => gated.gates.length).toBe(2)
+  gated.gates[1]?.resolve()
+  expect(await fetched).toMatchObject({ stored: 0, known: 1 })
+  const after = publish('orders', 'after it')
+  await expect.poll(() => gated.gates.length).toBe(3)
+  gated.gates[2]?.resolve()
+  await after
+  expect([custom.sent, libp2p.sent]).toEqual([['after it'], ['one', 'after it']])
 })

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { messageId, type SignedMessage } from '../../src/model/signed-message.ts'
-import { author, hearing } from './road-for-test.ts'
+import { author, gatedLog, hearing } from './road-for-test.ts'
 
 const patient = { orderWaitMs: 60_000, validateTimeoutMs: 120_000 }
 
@@ -20,6 +20,29 @@ test('a message is stored after an announced one of its author, whether that com
   expect(await road.ingest.takePast([past(second)])).toEqual({ stored: 1, known: 0, refused: 0 })
   expect(await waiting).toBe('accept')
   expect(await road.stored()).toEqual(['of another author', 'first', 'second', 'third'])
+})
+
+test('a message is not late while it waits for the database', async () => {
+  const gated = gatedLog()
+  const road = await hearing({ wrapLog: gated.wrap })
+  const message = (await author()).sign('first')
+  const verdict = road.hear(message)
+  await expect.poll(() => gated.gates.length).toBe(1)
+  expect(road.isHeld(message)).toBe(true)
+  gated.gates[0]?.resolve()
+  expect([await verdict, road.isHeld(message)]).toEqual(['accept', false])
+})
+
+test('a message that is being judged may be late', async () => {
+  const judging = Promise.withResolvers<void>()
+  const judges = { judge: () => judging.promise.then(() => ({ verdict: 'accept' as const, given: true })) }
+  const road = await hearing({ judges })
+  const message = (await author()).sign('first')
+  const verdict = road.hear(message)
+  await nextTurn()
+  expect(road.isHeld(message)).toBe(false)
+  judging.resolve()
+  expect(await verdict).toBe('accept')
 })
 
 test('a message does not wait for those that are refused', async () => {

@@ -43,6 +43,7 @@ export const bridge = [
         'const from = undefined',
       ],
       ['what was fetched goes back to its network', 'for (const network of networks) outbound.cameFrom(id, network)', 'void id'],
+      ['what was fetched counts as live in its network', 'firstSeenAt < age() - newsMs', 'firstSeenAt < age() + newsMs'],
     ],
   ),
   ...breaks(

@@ -12,9 +12,11 @@ export function createQueue<Item>(): Queue<Item> {
     push: (item) => void items.push(item),
     shift() {
       const item = items[next++]
-      if (next < items.length) return item
-      items = []
-      next = 0
+      // Taken items would stay in memory while the queue is never empty.
+      if (next >= items.length / 2) {
+        items = items.slice(next)
+        next = 0
+      }
       return item
     },
     get size() {

@@ -10,6 +10,7 @@
  * - `link`, `link_share`: the maximum of links, or the share of one address, was reached.
  * - `relay_reservation`, `relay_circuit`: this relay refused a reservation or a circuit.
  * - `webrtc`: a WebRTC connection was not begun, since there are too many, or a peer has begun too many lately.
+ * - `unread_webrtc`: a stream over WebRTC was reset because its peer sent faster than it was read, and nothing holds it back.
  * - `bridged_topic`: a bridge did not subscribe to a topic in one network for the other's subscribers.
  * - `bridged_request`: a request was refused by the bridge that was to carry it, or by its recipient behind a bridge.
  * - `peer_topic`: there was no room to take note of a topic that a peer has joined.
@@ -20,5 +21,5 @@ export type EngineLimit = (typeof engineLimits)[number]
 export const engineLimits = [
   ...(['request_place', 'body_refused', 'body_given_up', 'told_dial', 'unread_link', 'frame_flood', 'dht_record'] as const),
   ...(['link', 'link_share', 'relay_reservation', 'relay_circuit', 'peer_message_size', 'bridged_topic', 'bridged_request'] as const),
-  ...(['peer_topic', 'webrtc'] as const),
+  ...(['peer_topic', 'webrtc', 'unread_webrtc'] as const),
 ] as const

@@ -196,7 +196,7 @@ export function createMetrics(): Metrics {
   const limitsReached = new Counter({
     ...metric(
       'network_limits_reached_total',
-      'Refusals and disconnects by the engine because a limit was reached, by limit: requests and bodies of peers, requests through bridges, dials to addresses learnt from peers, links whose peer does not read or sends too many unsolicited frames, DHT records, messages above the size that a peer accepts, and links, reservations and circuits beyond the maximum or the share of an address.',
+      'Refusals and disconnects by the engine because a limit was reached, by limit: requests and bodies of peers, requests through bridges, dials to addresses learnt from peers, links whose peer does not read or sends too many unsolicited frames, streams over WebRTC that are read too slowly, DHT records, messages above the size that a peer accepts, and links, reservations and circuits beyond the maximum or the share of an address.',
     ),
     labelNames: ['limit'],
   })

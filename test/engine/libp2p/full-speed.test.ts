@@ -1,12 +1,14 @@
-import type { Connection } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
+import type { Limits } from '../../../src/limits.ts'
 import { createMessageSigner, peerIdBytes, type SignedMessage } from '../../../src/model/signed-message.ts'
 import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
 import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
 import { field, sized } from '../../fixtures/protobuf.ts'
 import { slowTaker } from '../../fixtures/slow-taker.ts'
 import { stockNode } from '../../fixtures/stock-node.ts'
+import { hiddenGateway, relayForTest } from '../../fixtures/webrtc-network.ts'
 
 const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
 const { peerId, seed } = await createMemoryIdentity()
@@ -19,10 +21,10 @@ function encoded({ sequence, topic, data, signature }: SignedMessage): Buffer {
 }
 
 /** Sends as fast as the other end takes it. */
-async function sendAll(connection: Connection, frames: Iterable<Buffer>): Promise<void> {
+async function sendAll(connection: Connection, frames: Iterable<Buffer>): Promise<Stream> {
   const stream = await connection.newStream(['/meshsub/1.1.0'])
   for (const frame of frames) if (!stream.send(frame)) await stream.onDrain()
-  await stream.close()
+  return stream
 }
 
 /**
@@ -48,7 +50,8 @@ test.each(['tcp', 'websocket', 'quic'] as const)(
     const node = await stockNode()
     const address = (await engine.multiaddrs()).find((one) => forms[transport].test(one)) ?? ''
     const connection = await node.dial(multiaddr(address))
-    await sendAll(connection, all)
+    const stream = await sendAll(connection, all)
+    await stream.close()
     // It was held back: what has left it and was not taken fits into windows and buffers.
     expect(taken.length).toBeGreaterThan(10_000)
     await expect.poll(() => taken.length + lost(), { timeout: 120_000 }).toBe(30_000)
@@ -58,3 +61,33 @@ test.each(['tcp', 'websocket', 'quic'] as const)(
   },
   240_000,
 )
+
+/** A gateway that takes messages in, all of them in 15 seconds, and a stock node that is connected to it by WebRTC. */
+async function overWebRtc(limits: Partial<Limits> = {}) {
+  const { inbound, taken, lost } = slowTaker(2_000)
+  const { engine, address } = await hiddenGateway(await relayForTest(), { inbound, limits })
+  await engine.subscribe('orders')
+  const node = await stockNode({ webRtc: true, listen: [] })
+  const connection = await node.dial(multiaddr(address), { signal: AbortSignal.timeout(20_000) })
+  expect(connection.direct).toBe(true)
+  return { engine, connection, taken, lost }
+}
+
+test('a sender over WebRTC, which nothing holds back, loses none of 30,000: they wait to be taken in', async () => {
+  const { connection, taken, lost } = await overWebRtc()
+  const stream = await sendAll(connection, all)
+  await expect.poll(() => taken.length + lost(), { timeout: 120_000 }).toBe(30_000)
+  expect(lost()).toBe(0)
+  expect(taken).toEqual(Array.from({ length: 30_000 }, (_, index) => index))
+  // Its end was read: a stock node waits ten seconds for the answer to that.
+  await stream.close()
+  expect(connection.status).toBe('open')
+}, 240_000)
+
+test('maxWebrtcUnreadBytes: a stream over WebRTC that finds no room is reset, and its connection stays', async () => {
+  const { engine, connection } = await overWebRtc({ maxWebrtcUnreadBytes: 262_144 })
+  // All may have left before the reset comes.
+  await sendAll(connection, all).catch(() => undefined)
+  await expect.poll(() => engine.limitsReached.unread_webrtc).toBe(1)
+  expect(connection.status).toBe('open')
+}, 240_000)

@@ -87,6 +87,18 @@ export const webRtc = [
     ],
   ),
   ...breaks(
+    'src/engine/libp2p/webrtc/held-messages.ts',
+    ['test/engine/libp2p/webrtc/held-messages.test.ts'],
+    [
+      ['messages do not wait', " && stream.readStatus !== 'paused')) onmessage", ')) onmessage'],
+      ['later messages overtake those that wait', 'waiting.size === 0 && !isHandingOn && stream', 'stream'],
+      ['all that waits is handed on at once', 'bytes < turnBytes', 'bytes < Infinity'],
+      ['the end is told before what waits', 'isOver || (waiting.size === 0 && !isHandingOn)) onclose', 'true) onclose'],
+      ['messages cost their bytes only', ' + messageOverheadBytes)', ')'],
+      ['ended streams keep their room', 'held.place[Symbol.dispose]()\n  })', '{}\n  })'],
+    ],
+  ),
+  ...breaks(
     'src/engine/libp2p/webrtc/upgrades.ts',
     ['test/engine/libp2p/webrtc/upgrades.test.ts'],
     [

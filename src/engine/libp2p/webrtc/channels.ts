@@ -4,6 +4,7 @@ import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { maxChannelMessageBytes } from '../../webrtc/session-description.ts'
 import { createFrameBudget, type FrameRate } from '../transport/frame-budget.ts'
+import { type Channel, type HeldRoom, holdMessages } from './held-messages.ts'
 
 /**
  * What a message of a data channel costs: a turn of the event loop, and its bytes. No honest peer sends more. A new
@@ -11,10 +12,6 @@ import { createFrameBudget, type FrameRate } from '../transport/frame-budget.ts'
  */
 const channelMessages: FrameRate = { perSecond: 20_000, burst: 40_000, bytesPerUnit: maxChannelMessageBytes }
 const channelUnits = 20
-
-interface Channel {
-  onmessage: ((event: { data: unknown }) => void) | null
-}
 
 /** Internals of the WebRTC muxer; each use checks that they exist. */
 interface ChannelParts {
@@ -28,13 +25,14 @@ interface FactoryParts {
 
 /**
  * Bounds the streams of a WebRTC connection, each of which is a data channel. libp2p's own muxer accepts any number of
- * them, and reads each as fast as messages arrive: into memory. Nothing holds the peer back, so a stream whose reader
- * does not keep up is aborted once its buffer is full, and a connection with too many messages is cut.
+ * them, and reads each as fast as messages arrive: into memory. Nothing holds the peer back, so messages wait for a
+ * reader that does not keep up, a stream is aborted when there is no more room for them, and a connection with too many
+ * messages is cut.
  */
 export function boundChannels<Factory extends StreamMuxerFactory & FactoryParts>(
   factory: Factory,
   init: { limits: Pick<Limits, 'maxStreamsPerConnection' | 'maxStreamBufferBytes'>; rate?: FrameRate },
-  { reached }: { reached: Pick<LimitsReached, 'note'> },
+  { reached, room }: { reached: Pick<LimitsReached, 'note'>; room: HeldRoom },
 ): Factory {
   const { maxStreamsPerConnection, maxStreamBufferBytes } = init.limits
   const { createStreamMuxer } = factory
@@ -59,7 +57,9 @@ export function boundChannels<Factory extends StreamMuxerFactory & FactoryParts>
     function bound(stream: Stream): void {
       stream.maxReadBufferLength = maxStreamBufferBytes
       const channel = channelOf(stream)
-      if (channel !== undefined) watch(channel, connection, budget.spend, cut)
+      if (channel === undefined) return
+      holdMessages(stream, channel, { room, onFull: () => reached.note('unread_webrtc') })
+      watch(channel, connection, budget.spend, cut)
     }
 
     // Also those of which the muxer makes no stream.

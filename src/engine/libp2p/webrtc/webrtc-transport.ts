@@ -3,12 +3,13 @@ import type { Connection, MultiaddrConnection, Stream, StreamMuxerFactory, Trans
 import type { webRTC } from '@libp2p/webrtc'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerConnection as NativeConnection } from 'node-datachannel'
+import { createShares } from '../../../lib/shares.ts'
 import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
-import type { DialPolicy } from '../../dial/policy.ts'
+import { type DialPolicy, hostOf } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { createSessions, type Session } from '../../webrtc/sessions.ts'
 import { tellerOf } from '../teller-of.ts'
@@ -20,7 +21,13 @@ import { checkSignals } from './signals.ts'
 type WebRtcComponents = Parameters<ReturnType<typeof webRTC>>[0]
 
 export type WebRtcLimits = StreamLimits &
-  Pick<Limits, 'maxWebrtcConnections' | 'maxStreamsPerConnection' | 'dialTimeoutMs' | 'maxStreamBufferBytes'>
+  Pick<Limits, 'maxWebrtcConnections' | 'maxWebrtcUnreadBytes' | 'maxStreamsPerConnection' | 'dialTimeoutMs' | 'maxStreamBufferBytes'>
+
+/**
+ * Milliseconds for the answer to the end of this node's side of a stream. It waits behind what the peer has sent before,
+ * and that waits to be read. After libp2p's ten seconds gossipsub would abort the stream, with everything in it.
+ */
+const endAnswerMs = 3_600_000
 
 /** Loads the transport when it is on. */
 export interface WebRtcLoader {
@@ -52,6 +59,7 @@ export async function loadWebRtc(
   const sessions = createSessions(init, rest)
   const current = new AsyncLocalStorage<Session>()
   const natives = new WeakMap<Session, NativeConnection>()
+  const unread = createShares({ max: limits.maxWebrtcUnreadBytes })
 
   async function rtcConfiguration() {
     const session = current.getStore()
@@ -111,11 +119,16 @@ export async function loadWebRtc(
     const peerConnection = peerConnectionOf(factory)
     const native = session === undefined ? undefined : natives.get(session)
     if (native !== undefined && peerConnection !== undefined) peerConnections.handOn(native, peerConnection)
-    session?.connected(remoteOf(peerConnection))
+    const remote = remoteOf(peerConnection)
+    session?.connected(remote)
     connection.addEventListener('close', () => session?.end(), { once: true })
     // The library forgets the connection on this event, which nothing else emits (libp2p/js-libp2p#3567).
     connection.addEventListener('close', () => peerConnection?.dispatchEvent(new Event('close')), { once: true })
-    return factory === undefined ? {} : { muxerFactory: boundMuxer(boundChannels(factory, { limits }, rest), limits, rest) }
+    if (factory === undefined) return {}
+    const host = remote === undefined ? '' : hostOf(remote.ip)
+    const room = { take: (bytes: number) => unread.take(host, bytes) }
+    const bounded = boundChannels(factory, { limits }, { reached: rest.reached, room })
+    return { muxerFactory: boundMuxer(bounded, limits, rest) }
   }
 
   /** Upgrades connections whose streams are bounded. */
@@ -131,7 +144,7 @@ export async function loadWebRtc(
     const transport = createWebRtc({
       rtcConfiguration,
       maxEarlyStreams: limits.maxStreamsPerConnection,
-      dataChannel: { maxBufferedAmount: limits.maxStreamBufferBytes },
+      dataChannel: { maxBufferedAmount: limits.maxStreamBufferBytes, finAckTimeout: endAnswerMs },
     })({
       peerId: node.peerId,
       logger: node.logger,

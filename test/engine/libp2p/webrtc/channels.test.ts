@@ -36,7 +36,8 @@ async function setUp(rate?: FrameRate, others: Stream[] = []) {
   const factory: StreamMuxerFactory = Object.assign(Object.create(null), { createStreamMuxer: () => muxer, peerConnection })
   const limits = { ...defaultLimits, maxStreamBufferBytes: 100_000, maxStreamsPerConnection: 2 }
   const reached = createLimitsReached()
-  boundChannels(factory, { limits, ...(rate === undefined ? {} : { rate }) }, { reached }).createStreamMuxer(connection)
+  const components = { reached, room: { take: () => undefined } }
+  boundChannels(factory, { limits, ...(rate === undefined ? {} : { rate }) }, components).createStreamMuxer(connection)
   muxer.onRemoteStream(Object.assign(here, { channel }))
   return { there, here, connection, peerConnection, channel, received, reached }
 }
@@ -49,6 +50,16 @@ test('a stream whose reader does not keep up is aborted once its buffer is full'
   expect(here.status).toBe('open')
   there.send(new Uint8Array(1))
   await expect.poll(() => here.status).toBe('aborted')
+})
+
+test('a stream is reset when there is no room for what waits for its reader, and the limit is noted', async () => {
+  const { here, channel, received, reached } = await setUp()
+  channel.onmessage({ data: new ArrayBuffer(1) })
+  here.pause()
+  expect([here.status, reached.counts.unread_webrtc]).toEqual(['open', 0])
+  channel.onmessage({ data: new ArrayBuffer(1) })
+  expect(received).toHaveLength(1)
+  expect([here.status, reached.counts.unread_webrtc]).toEqual(['aborted', 1])
 })
 
 test('a connection is cut when its peer sends more messages than any honest one', async () => {

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Plugin } from 'rolldown'
 
 /**
@@ -110,6 +110,20 @@ export default new Uint32Array(Uint8Array.from(readFileSync(new URL(import.meta.
   },
 }
 
+/** The program of a thread is a file of its own, beside the file of the module that starts it. */
+const threadsAsFiles: Plugin = {
+  name: 'threads-as-files',
+  transform: {
+    filter: { code: /new Worker\(new URL\('\.\/[\w-]+\.ts', import\.meta\.url\)/ },
+    handler(code, id) {
+      return code.replaceAll(/new URL\('\.\/([\w-]+)\.ts', import\.meta\.url\)/g, (_, name) => {
+        const file = this.emitFile({ type: 'chunk', id: join(dirname(id), `${name}.ts`), name })
+        return `new URL(import.meta.ROLLDOWN_FILE_URL_${file})`
+      })
+    },
+  },
+}
+
 /**
  * Node.js keeps the text of a module as long as the module lives: in one byte for each character if all are ASCII, else
  * in two. Characters beyond are in strings, templates and regular expressions only, where an escape means the same.
@@ -139,5 +153,6 @@ export const plugins: Plugin[] = [
   quicInside,
   wasmAsFile,
   prefixesAsFile,
+  threadsAsFiles,
   asciiOnly,
 ]

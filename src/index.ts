@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { loadConfig } from './config/config.ts'
-import type { Gateway } from './gateway/gateway.ts'
+import { type Gateway, type Loss, lossWords } from './gateway/gateway.ts'
 import { openGateway } from './gateway/open-gateway.ts'
 import type { NodeView } from './model/node.ts'
 
@@ -27,8 +27,11 @@ export interface GatewayOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Gets each line of the log, as JSON; nothing is written without it. */
   readonly log?: (line: string) => void
-  /** Another process runs with the key of this gateway and has taken its peer id: the gateway stops. */
-  readonly onLost?: () => void
+  /**
+   * The gateway has stopped by itself: another process runs with its key and has taken its peer id, or the disk of its database
+   * has failed.
+   */
+  readonly onLost?: (reason: 'identity_in_use' | 'disk_failed') => void
 }
 
 /**
@@ -51,11 +54,11 @@ export async function createGateway({ settings = {}, log, onLost }: GatewayOptio
     [Symbol.asyncDispose]: () => gateway.stop(),
   }
 
-  function lost(): void {
-    logger.error('another process has taken the peer id (identity_in_use): the gateway stops')
+  function lost(reason: Loss): void {
+    logger.error({ reason: lossWords[reason] }, 'the gateway stops')
     // What fails to stop is in the log. A rejection that nobody handles would end the program.
     gateway.stop().catch(() => undefined)
-    onLost?.()
+    onLost?.(reason)
   }
 }
 

@@ -87,6 +87,14 @@ export interface GatewayInit {
   limits: Limits
 }
 
+/** Why a gateway can't go on. */
+export type Loss = 'identity_in_use' | 'disk_failed'
+
+export const lossWords: Record<Loss, string> = {
+  identity_in_use: 'another process has taken the peer id (identity_in_use)',
+  disk_failed: 'the disk of the database has failed; a new start finds out what it has kept',
+}
+
 /** The parts a gateway is built around: a store and an engine of any kind. */
 export interface GatewayComponents {
   store: Store
@@ -95,8 +103,8 @@ export interface GatewayComponents {
   clock?: Clock
   /** Parts below the store and the engine: started first, stopped last. */
   foundation?: Part[]
-  /** Another process has claimed this gateway's peer id: this process must exit. */
-  onLost?: () => void
+  /** This process must end. */
+  onLost?: (reason: Loss) => void
   /** The Ed25519 key of the engine's peer id. Without it, webhooks are signed by their secrets only. */
   signingKey?: KeyObject
   logger: Logger
@@ -125,7 +133,15 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const tail = createLogTail({ limits }, { store, hub, logger })
   const validatorRegistry = createValidatorRegistry({ limits }, { now })
   const serviceRegistry = createServiceRegistry({ limits }, { now })
-  const gateways = createMembers({ store, engine, services: serviceRegistry, validators: validatorRegistry, onLost, logger, clock })
+  const gateways = createMembers({
+    store,
+    engine,
+    services: serviceRegistry,
+    validators: validatorRegistry,
+    onLost: () => onLost('identity_in_use'),
+    logger,
+    clock,
+  })
   const validators = createValidators({ limits }, { engine, registry: validatorRegistry, gateways, messages: store.log, metrics, logger })
   const writes = createWriteWatch({ store, metrics, logger })
   const ingest = createIngest(

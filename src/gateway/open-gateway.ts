@@ -14,13 +14,13 @@ import { parseAddress, peerIdOf } from '../model/peer.ts'
 import { createStore } from '../store/create-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import { startTracing } from '../telemetry/tracing.ts'
-import { createGateway, type Gateway } from './gateway.ts'
+import { createGateway, type Gateway, type Loss } from './gateway.ts'
 
 /**
  * Creates the gateway of a configuration. It holds its identity until it is stopped.
  * @throws StartupError when the operator has to fix the configuration or the system
  */
-export async function openGateway(config: Config, components: { logger: Logger; onLost?: () => void }): Promise<Gateway> {
+export async function openGateway(config: Config, components: { logger: Logger; onLost?: (reason: Loss) => void }): Promise<Gateway> {
   const { logger, ...hooks } = components
   const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { logger })
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
@@ -28,7 +28,7 @@ export async function openGateway(config: Config, components: { logger: Logger; 
   const identity = await openIdentity(config.keyFile, config.dataDir)
   await using opened = new AsyncDisposableStack()
   opened.defer(() => identity.close())
-  const store = await createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { logger })
+  const store = await createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, components)
   const clock = createClock({ limits }, { store: store.clock, logger })
   const records = recordsOf(identity.peerId, store.records)
   const node = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })

@@ -2,16 +2,17 @@ import type { Logger } from 'pino'
 
 /**
  * Ends the process on a signal. The first signal stops the gateway within a deadline, a second one exits at once.
- * Acknowledged messages are durable either way. The orderly stop also finishes pending work.
+ * Acknowledged messages are durable either way. The orderly stop also finishes pending work; the process exits with `code` after
+ * it, and with 1 if it fails.
  */
 export function createShutdown(
   init: { deadlineMs: number },
   components: { stop(): Promise<void>; exit(code: number): void; logger: Logger },
-): (reason: string) => void {
+): (reason: string, code?: number) => void {
   const { stop, exit, logger } = components
   let stopping = false
 
-  return (reason) => {
+  return (reason, code = 0) => {
     if (stopping) {
       logger.warn({ reason }, 'second signal: exiting at once')
       return exit(1)
@@ -26,7 +27,7 @@ export function createShutdown(
       () => {
         clearTimeout(deadline)
         logger.info('stopped')
-        exit(0)
+        exit(code)
       },
       () => exit(1),
     )

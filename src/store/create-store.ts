@@ -1,7 +1,6 @@
-import type { Logger } from 'pino'
 import { isPostgres, sqlitePath } from './database-url.ts'
 import { databaseStartProblem } from './shared/start-problem.ts'
-import type { Store } from './store.ts'
+import type { Store, StoreComponents } from './store.ts'
 
 export interface StoreInit {
   /** `file:<path>`, absolute or relative to the working directory, or `postgresql://…`. */
@@ -16,7 +15,7 @@ export interface StoreInit {
  * Creates the store for a URL that `databaseUrlProblem` accepts, and loads the code of this database only. `start` throws
  * StartupError when the database can't be used.
  */
-export async function createStore(init: StoreInit, components: { logger: Logger }): Promise<Store> {
+export async function createStore(init: StoreInit, components: StoreComponents): Promise<Store> {
   const store = isPostgres(init.url) ? await createPostgres(init, components) : await createSqlite(init, components)
   return {
     ...store,
@@ -30,12 +29,12 @@ export async function createStore(init: StoreInit, components: { logger: Logger 
   }
 }
 
-async function createPostgres(init: StoreInit, components: { logger: Logger }): Promise<Store> {
+async function createPostgres(init: StoreInit, components: StoreComponents): Promise<Store> {
   const { createPostgresStore } = await import('./postgres/store.ts')
   return createPostgresStore(init, components)
 }
 
-async function createSqlite(init: StoreInit, components: { logger: Logger }): Promise<Store> {
+async function createSqlite(init: StoreInit, components: StoreComponents): Promise<Store> {
   const { createSqliteStore } = await import('./sqlite/store.ts')
   return createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)
 }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { Seq } from '../model/cursor.ts'
 import type { AuditStore } from './audit-store.ts'
 import type { ClockStore } from './clock-store.ts'
@@ -59,6 +60,12 @@ export interface Store extends AsyncDisposable {
    * @throws DatabaseGone when one was deleted or replaced; from then on writes are refused with it
    */
   check(): void
+}
+
+export interface StoreComponents {
+  logger: Logger
+  /** The disk has not kept what was written, and only a new start finds out what it has: this process must end. */
+  onLost?(reason: 'disk_failed'): void
 }
 
 /** `log`: messages were appended. `identity`: another gateway has taken this one's key. */

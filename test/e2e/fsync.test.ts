@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -130,6 +131,29 @@ test.skipIf(!hasStrace)('a direct message is synced by its recipient before it i
     .split('delivered')
     .slice(0, sends)
   for (const round of rounds) expect(round.trim()).toMatch(/write (.*)sync/)
+})
+
+test.skipIf(!hasStrace)('a gateway whose disk fails at an fsync acknowledges nothing more, and ends (needs strace)', async () => {
+  const directory = await temporaryDirectory()
+  const env = quietEnvironment(directory)
+  const start = await gatewayForTest(env)
+  const kept = await createRest(start.url).publish('orders', 'kept')
+  await start.end('SIGTERM')
+  const failing = ['strace', '-D', '-f', '-o', '/dev/null', '-e', 'inject=fdatasync:error=EIO:when=20+']
+  const gateway = await gatewayForTest(env, failing)
+  const rest = createRest(gateway.url)
+  const ended = once(gateway.child, 'exit')
+  const acknowledged = [kept]
+  const untilRefused = async () => {
+    for (;;) acknowledged.push(await rest.publish('orders', 'more'))
+  }
+  await expect(untilRefused()).rejects.toThrow()
+  expect((await ended)[0]).toBe(1)
+  expect(gateway.lines.join('\n')).toContain('the disk of the database has failed')
+  expect(acknowledged.length).toBeGreaterThan(1)
+  const again = await gatewayForTest(env)
+  const stored = await createRest(again.url).history('topic=orders')
+  expect(stored).toEqual(expect.arrayContaining(acknowledged.map(({ id, cursor }) => expect.objectContaining({ id, cursor }))))
 })
 
 test.skipIf(!hasStrace)(

@@ -132,10 +132,17 @@ async function buildTown(engine: EngineName, kind: 'SQLite' | 'PostgreSQL') {
       const direct = await received()
       const arrived = new Set(direct)
       const cursors = new Map(log.map(({ id, cursor }) => [id, cursor]))
-      const lost = acknowledged.published.filter(({ id, cursor }) => cursors.get(id) !== cursor)
+      const told = [...acknowledged.published, ...acknowledged.read]
+      const lost = Map.groupBy(
+        told.filter(({ id, cursor }) => cursors.get(id) !== cursor),
+        ({ way }) => way,
+      )
+      const lostBy = (way: (typeof told)[number]['way']) => lost.get(way)?.map(({ id }) => id) ?? []
       return {
-        rest: lost.filter(({ way }) => way === 'rest').map(({ id }) => id),
-        stream: lost.filter(({ way }) => way === 'stream').map(({ id }) => id),
+        rest: lostBy('rest'),
+        stream: lostBy('stream'),
+        page: lostBy('page'),
+        follow: lostBy('follow'),
         delivered: [...acknowledged.delivered].filter((id) => !atFirst.has(id)),
         accepted: [...acknowledged.accepted].filter((id) => !arrived.has(id)),
         twice: [...repeated(log.map(({ id }) => id)), ...repeated(direct)],
@@ -148,7 +155,7 @@ async function buildTown(engine: EngineName, kind: 'SQLite' | 'PostgreSQL') {
   }
 }
 
-const nothing = { rest: [], stream: [], delivered: [], accepted: [], twice: [] }
+const nothing = { rest: [], stream: [], page: [], follow: [], delivered: [], accepted: [], twice: [] }
 
 function repeated(ids: string[]): string[] {
   const seen = new Set<string>()
@@ -199,6 +206,6 @@ testOnDisk('a disk that lies about fsync loses what was acknowledged, in every w
   for (const disk of town.disks) await disk.lie(true)
   await town.untilPowerFails({ name: 'lied', afterMs: 0, survives: onlyWhatIsSynced })
   for (const disk of town.disks) await disk.lie(false)
-  const { rest, stream, delivered, accepted } = await town.missing()
-  for (const lost of [rest, stream, delivered, accepted]) expect(lost).not.toEqual([])
+  const { rest, stream, page, follow, delivered, accepted } = await town.missing()
+  for (const lost of [rest, stream, page, follow, delivered, accepted]) expect(lost).not.toEqual([])
 })

@@ -2,13 +2,13 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { Gateway } from '../../src/gateway/gateway.ts'
+import type { Gateway, Loss } from '../../src/gateway/gateway.ts'
 import { createGateway } from '../../src/index.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** The gateway that the next start makes, changed. The library has no other way to one whose `node()` fails, or that another process ends. */
-const next = vi.hoisted(() => ({ change: (gateway: Gateway): Gateway => gateway, lose: () => {} }))
+const next = vi.hoisted(() => ({ change: (gateway: Gateway): Gateway => gateway, lose: (_reason: Loss): void => {} }))
 
 vi.mock(import('../../src/gateway/open-gateway.ts'), async (original) => {
   const { openGateway } = await original()
@@ -97,11 +97,11 @@ test('a gateway that cannot tell of itself is stopped', async () => {
 test('a gateway whose peer id another process has taken stops, and says so', async () => {
   const { settings } = await settingsWithPorts()
   const lines: string[] = []
-  const lost = Promise.withResolvers<void>()
+  const lost = Promise.withResolvers<Loss>()
   const gateway = await createGateway({ settings, log: (line) => lines.push(line), onLost: lost.resolve })
   onTestFinished(() => gateway.stop())
-  next.lose()
-  await lost.promise
+  next.lose('identity_in_use')
+  expect(await lost.promise).toBe('identity_in_use')
   await gateway.stop()
   await expect(fetch(gateway.url)).rejects.toThrow()
   expect(lines.filter((line) => line.includes('identity_in_use'))).toHaveLength(1)

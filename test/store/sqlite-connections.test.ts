@@ -34,16 +34,45 @@ describe('a connection', () => {
     }
   })
 
-  test('of Prisma commits durably but in turns, whichever statements run beside each other', async () => {
-    const prisma = new PrismaClient({ adapter: createSqliteAdapter(await migrated(), { guard: async (statement) => await statement() }) })
+  test('of Prisma tells of each write as it commits, but of those in turns, whichever run beside each other', async () => {
+    let committed = 0
+    const writes = { committed: () => void committed++, guard: async <Result>(statement: () => Promise<Result>) => await statement() }
+    const prisma = new PrismaClient({ adapter: createSqliteAdapter(await migrated(), writes) })
     onTestFinished(() => prisma.$disconnect())
-    const synchronous = async () => {
-      const [row] = await prisma.$queryRawUnsafe<Array<{ synchronous: bigint }>>('PRAGMA synchronous')
-      return Number(row?.synchronous)
-    }
-    const kinds = Array.from({ length: 30 }, (_, number) => (number % 3 === 1 ? 'turn' : 'other'))
-    const found = await Promise.all(kinds.map((kind) => (kind === 'turn' ? turn(synchronous) : synchronous())))
-    expect(found).toEqual(kinds.map((kind) => (kind === 'turn' ? 1 : 2)))
+    const write = async (number: number) => await prisma.topic.create({ data: { name: `topic ${number}` } })
+    await Promise.all(Array.from({ length: 30 }, (_, number) => (number % 3 === 1 ? turn(() => write(number)) : write(number))))
+    expect(committed).toBe(20)
+    await prisma.topic.findMany()
+    expect(committed).toBe(20)
+  })
+
+  test('that tells of its commits does so once for each that changed something', async () => {
+    let committed = 0
+    const database = openSqliteDatabase(await migrated(), { queryOnly: false, committed: () => void committed++ })
+    onTestFinished(() => database.close())
+    expect(database.row('PRAGMA synchronous')).toEqual({ synchronous: 1 })
+    const put = `INSERT INTO "Record" ("key", "value") VALUES (?, x'00') RETURNING "key"`
+    database.run(put, 'a')
+    expect(committed).toBe(1)
+    for (const _row of database.rows(put, 'b')) break
+    expect(committed).toBe(2)
+    database.row(put, 'c')
+    expect(committed).toBe(3)
+    database.transaction(() => {
+      database.run(put, 'd')
+      database.run('DELETE FROM "Record" WHERE "key" = ?', 'd')
+      expect(committed).toBe(3)
+    })
+    expect(committed).toBe(4)
+    const fails = () =>
+      database.transaction(() => {
+        database.run(put, 'e')
+        throw new Error('undone')
+      })
+    expect(fails).toThrow('undone')
+    database.transaction(() => database.row('SELECT * FROM "Record"'))
+    database.run('DELETE FROM "Record" WHERE "key" = ?', 'e')
+    expect(committed).toBe(4)
   })
 
   test('of Prisma holds no transaction', async () => {

@@ -32,7 +32,16 @@ async function boundedLog() {
   const room = createDiskRoom({ path, tight: false }, { writer, logger: silentLog })
   const log = createSqliteLog(
     { epoch: 'test' },
-    { writer, reader, served, files: watchFiles([path]), room, damage: createDamageNews({ logger: silentLog }), logger: silentLog },
+    {
+      writer,
+      reader,
+      served,
+      files: watchFiles([path]),
+      room,
+      sync: { reached: async () => undefined },
+      damage: createDamageNews({ logger: silentLog }),
+      logger: silentLog,
+    },
   )
   onTestFinished(() => {
     log.close()

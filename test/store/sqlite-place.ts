@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createSqliteStore } from '../../src/store/sqlite/store.ts'
+import { createSqliteStore, type SqliteStoreComponents } from '../../src/store/sqlite/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../fixtures/log.ts'
 
@@ -8,6 +8,7 @@ export function sqlitePaths(directory: string) {
   return { path: join(directory, 'peergate.db'), servedMarkFile: join(directory, 'served') }
 }
 
-export function sqliteStore(directory: string, options: { migrate?: boolean } = {}): Store {
-  return createSqliteStore({ ...sqlitePaths(directory), migrate: options.migrate ?? true }, { logger: silentLog })
+export function sqliteStore(directory: string, options: { migrate?: boolean } & Partial<SqliteStoreComponents> = {}): Store {
+  const { migrate = true, ...components } = options
+  return createSqliteStore({ ...sqlitePaths(directory), migrate }, { logger: silentLog, ...components })
 }

@@ -2,7 +2,7 @@ import { stdout } from 'node:process'
 import { type Logger, pino } from 'pino'
 import { type Config, ConfigError, loadConfig } from '../../config/config.ts'
 import { StoreUnavailable } from '../../errors.ts'
-import type { Gateway } from '../../gateway/gateway.ts'
+import { type Gateway, type Loss, lossWords } from '../../gateway/gateway.ts'
 import { openGateway } from '../../gateway/open-gateway.ts'
 import { createShutdown } from '../../gateway/shutdown.ts'
 import { letNewSpaceGrow } from '../../lib/new-space.ts'
@@ -30,7 +30,9 @@ export async function runGateway(): Promise<void> {
 
 async function run(config: Config, logger: Logger): Promise<void> {
   try {
-    const gateway = await openGateway(config, { logger, onLost: () => shutdown('another process has taken the peer id (identity_in_use)') })
+    // A supervisor starts it again after a failed disk, but not against the process that has its key.
+    const codes: Record<Loss, number> = { identity_in_use: 0, disk_failed: exitCodes.failure }
+    const gateway = await openGateway(config, { logger, onLost: (reason) => shutdown(lossWords[reason], codes[reason]) })
     const shutdown = createShutdown(
       { deadlineMs: config.shutdownMs },
       { stop: () => gateway.stop(), exit: (code) => process.exit(code), logger },

@@ -2,44 +2,51 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { PrismaSqlite } from 'prisma-adapter-sqlite'
 import type { Turn } from '../shared/models.ts'
-import { busyTimeoutMs, pragmas, type Synchronous } from './database.ts'
+import { busyTimeoutMs, pragmas } from './database.ts'
 
-/** Wraps a statement that may write. */
-export type WriteGuard = <Result>(statement: () => Promise<Result>) => Promise<Result>
+/** Statements that may write. All values are parameters. */
+const writing = /\b(INSERT|UPDATE|DELETE)\b/i
 
-/** The `synchronous` that the statements of an asynchronous context need. Default: `FULL`. */
-const needed = new AsyncLocalStorage<Synchronous>()
+/** What a store has Prisma's writes pass. */
+export interface WritePath {
+  /** Runs around each statement that may write. */
+  guard<Result>(statement: () => Promise<Result>): Promise<Result>
+  /** Told of each write that must be on the disk before anything is answered; it is not when it returns. */
+  committed(): void
+}
 
-/** The commit of a statement within it is not on disk when it returns. */
-export const turn: Turn = (statement) => needed.run('NORMAL', async () => await statement())
+/** Whether a power loss may undo what the statements of an asynchronous context write. */
+const inTurn = new AsyncLocalStorage<true>()
+
+export const turn: Turn = (statement) => inTurn.run(true, async () => await statement())
 
 /**
  * Prisma's adapter for the file, with the pragmas of every connection, and without transactions: Prisma would hold one
  * across turns of the event loop, and the writer, which waits synchronously, would block the process. Transactions go
- * through the driver. A statement runs within one turn of the event loop, so each has the `synchronous` that it needs.
+ * through the driver.
+ * @param writes without it, each write is on the disk when it returns
  */
-export function createSqliteAdapter(path: string, { guard }: { guard?: WriteGuard } = {}): SqlMigrationAwareDriverAdapterFactory {
+export function createSqliteAdapter(path: string, writes?: WritePath): SqlMigrationAwareDriverAdapterFactory {
   const factory = new PrismaSqlite({ url: `file:${path}`, timeout: busyTimeoutMs })
 
   async function prepared(connection: SqlDriverAdapter): Promise<SqlDriverAdapter> {
-    await connection.executeScript(pragmas('FULL'))
+    await connection.executeScript(pragmas(writes === undefined ? 'FULL' : 'NORMAL'))
     connection.startTransaction = async () => {
       throw new Error('Prisma must not hold a transaction here: it would lock the log out (docs/architecture.md, Database)')
     }
-    if (guard !== undefined) {
+    if (writes !== undefined) {
       const { queryRaw, executeRaw } = connection
-      let inForce: Synchronous = 'FULL'
-      /** Runs a statement that may write, which begins before this returns. */
-      const write = async <Result>(statement: () => Promise<Result>): Promise<Result> => {
-        const synchronous = needed.getStore() ?? 'FULL'
-        if (synchronous !== inForce) connection.executeScript(`PRAGMA synchronous = ${synchronous}`)
-        inForce = synchronous
-        return await statement()
-      }
+      /** A statement is executed, and so committed, before its call returns. */
+      const write = async <Result>(statement: () => Promise<Result>): Promise<Result> =>
+        await writes.guard(() => {
+          const executed = statement()
+          if (inTurn.getStore() === undefined) writes.committed()
+          return executed
+        })
       // With `RETURNING`, Prisma queries the rows of a write.
       connection.queryRaw = (query) =>
-        /^\s*SELECT\b/i.test(query.sql) ? queryRaw.call(connection, query) : guard(() => write(() => queryRaw.call(connection, query)))
-      connection.executeRaw = (query) => guard(() => write(() => executeRaw.call(connection, query)))
+        writing.test(query.sql) ? write(() => queryRaw.call(connection, query)) : queryRaw.call(connection, query)
+      connection.executeRaw = (query) => write(() => executeRaw.call(connection, query))
     }
     return connection
   }

@@ -10,7 +10,10 @@ import { addFunctions } from './functions.ts'
  */
 export const busyTimeoutMs = 5_000
 
-/** `FULL`: a commit is on disk when it returns. `NORMAL`: a power loss may undo the last commits, newest first. */
+/**
+ * `FULL`: a commit is on disk when it returns. `NORMAL`: a power loss may undo the last commits, newest first, until the
+ * WAL is synced (wal-sync.ts).
+ */
 export type Synchronous = 'FULL' | 'NORMAL'
 
 /**
@@ -39,19 +42,25 @@ export interface SqliteDatabase {
   close(): void
 }
 
-export function openSqliteDatabase(path: string, options: { queryOnly: boolean }): SqliteDatabase {
+export interface ConnectionOptions {
+  queryOnly: boolean
+  /** Told of each commit that changed something. With it a commit is not on the disk when it returns; without, it is. */
+  committed?: () => void
+}
+
+export function openSqliteDatabase(path: string, { queryOnly, committed }: ConnectionOptions): SqliteDatabase {
   return attempt(() => {
     makeDirectory(dirname(path), 'DATABASE_URL')
     const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     try {
-      database.exec(pragmas('FULL'))
-      if (options.queryOnly) database.exec('PRAGMA query_only = ON')
+      database.exec(pragmas(committed === undefined ? 'FULL' : 'NORMAL'))
+      if (queryOnly) database.exec('PRAGMA query_only = ON')
       addFunctions(database)
     } catch (error) {
       database.close()
       throw error
     }
-    return wrap(database)
+    return wrap(database, committed)
   })
 }
 
@@ -63,8 +72,11 @@ function asReadError(error: unknown): unknown {
   return isTooLarge ? databaseDamaged(error) : asUnavailable(error)
 }
 
-function wrap(database: DatabaseSync): SqliteDatabase {
+function wrap(database: DatabaseSync, committed: (() => void) | undefined): SqliteDatabase {
   const statements = new Map<string, StatementSync>()
+  const totalChanges = committed === undefined ? undefined : database.prepare('SELECT total_changes() AS total')
+  /** Rows changed by this connection, those that were rolled back too. */
+  let changes = 0
 
   function prepare(sql: string): StatementSync {
     let statement = statements.get(sql)
@@ -75,6 +87,18 @@ function wrap(database: DatabaseSync): SqliteDatabase {
     return statement
   }
 
+  /** Whether rows were changed since the last time that it was asked. */
+  function hasChanged(): boolean {
+    const before = changes
+    changes = Number(totalChanges?.get()?.['total'] ?? 0)
+    return changes !== before
+  }
+
+  /** Called after each statement and each transaction. */
+  function noteCommit(): void {
+    if (committed !== undefined && !database.isTransaction && hasChanged()) committed()
+  }
+
   /**
    * Also called after a failed COMMIT. SQLite itself rolls back after some errors. The original error is the one to
    * report.
@@ -82,6 +106,7 @@ function wrap(database: DatabaseSync): SqliteDatabase {
   function rollBack(): void {
     try {
       if (database.isTransaction) database.exec('ROLLBACK')
+      hasChanged()
     } catch {}
   }
 
@@ -89,6 +114,7 @@ function wrap(database: DatabaseSync): SqliteDatabase {
     run(sql, ...values) {
       try {
         const { changes, lastInsertRowid } = prepare(sql).run(...values)
+        noteCommit()
         return { changes: Number(changes), lastId: Number(lastInsertRowid) }
       } catch (error) {
         throw asUnavailable(error)
@@ -96,7 +122,9 @@ function wrap(database: DatabaseSync): SqliteDatabase {
     },
     row(sql, ...values) {
       try {
-        return prepare(sql).get(...values)
+        const row = prepare(sql).get(...values)
+        noteCommit()
+        return row
       } catch (error) {
         throw asReadError(error)
       }
@@ -106,6 +134,8 @@ function wrap(database: DatabaseSync): SqliteDatabase {
         yield* prepare(sql).iterate(...values)
       } catch (error) {
         throw asReadError(error)
+      } finally {
+        noteCommit()
       }
     },
     transaction: (work) =>
@@ -114,6 +144,7 @@ function wrap(database: DatabaseSync): SqliteDatabase {
         try {
           const result = work()
           database.exec('COMMIT')
+          noteCommit()
           return result
         } catch (error) {
           rollBack()

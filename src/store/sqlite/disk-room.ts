@@ -16,6 +16,8 @@ import type { SqliteDatabase } from './database.ts'
  * the WAL can always be copied.
  */
 export interface DiskRoom {
+  /** Pages of the WAL at which a commit copies it into the database. */
+  readonly walPages: number
   /** Runs a write; when there is no space, makes some and runs it again. `grows`: an append. @throws DatabaseFull */
   write<Result>(work: () => Result, options?: { grows: boolean }): Result
   /** `write` for the writes of another connection. */
@@ -60,7 +62,8 @@ export function makeRoomToOpen(path: string): boolean {
 export function createDiskRoom(init: { path: string; tight: boolean }, components: { writer: SqliteDatabase; logger: Logger }): DiskRoom {
   const { path } = init
   const { writer, logger } = components
-  writer.row(`PRAGMA wal_autocheckpoint = ${Math.max(1, Math.floor((diskOf(path).reserve * walPart) / pageBytes))}`)
+  const walPages = Math.max(1, Math.floor((diskOf(path).reserve * walPart) / pageBytes))
+  writer.row(`PRAGMA wal_autocheckpoint = ${walPages}`)
   let { tight } = init
   /**
    * Whether the WAL was copied since the disk became full: otherwise an append would take the WAL space that deletions
@@ -123,6 +126,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
   }
 
   return {
+    walPages,
     write(work, { grows } = { grows: false }) {
       relax()
       const mayMakeRoom = !grows || performance.now() - madeAt >= pauseMs

@@ -22,6 +22,7 @@ import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } 
 import { putRecord } from './records.ts'
 import { count, outline, scan } from './scan.ts'
 import { nameCondition } from './topic-condition.ts'
+import type { WalSync } from './wal-sync.ts'
 
 /** Bytes of data that one step of a check reads. */
 const checkBytes = 8_000_000
@@ -40,6 +41,7 @@ export interface SqliteLogComponents {
   served: ServedMarks
   files: FilesInPlace
   room: DiskRoom
+  sync: Pick<WalSync, 'reached'>
   damage: DamageNews
   logger: Logger
 }
@@ -52,7 +54,7 @@ export interface SqliteLog extends LogStore {
 
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
   const { epoch } = init
-  const { writer, reader, served, files, room, damage, logger } = components
+  const { writer, reader, served, files, room, sync, damage, logger } = components
   /** Pending sent marks, and recipients by idempotency key; the next transaction writes them. */
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
@@ -150,6 +152,8 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
         )
         return { epoch, ...appended, takenKeys: taken.map(({ key }) => key) }
       }, growing)
+      // A mark ahead of the log would look like a log that was restored from a backup.
+      await sync.reached()
       const last = result.entries.findLast(({ known }) => !known)?.message
       if (last !== undefined) noteServed(last.seq)
       return result

@@ -1,11 +1,11 @@
 import { dirname, join } from 'node:path'
-import type { Logger } from 'pino'
 import { packageRoot } from '../../lib/package-root.ts'
 import { makeDirectory } from '../../lib/startup-error.ts'
 import { PrismaClient } from '../generated/client.ts'
 import type { LogStore } from '../log-store.ts'
 import { createDamageNews, type DamageNews } from '../shared/damage.ts'
 import { createDeliveryStore } from '../shared/deliveries.ts'
+import { everyCall } from '../shared/every-call.ts'
 import { type FilesInPlace, watchFiles } from '../shared/files-in-place.ts'
 import { createGatewayStore } from '../shared/gateways.ts'
 import { migrate } from '../shared/migrate.ts'
@@ -19,9 +19,10 @@ import { attemptAsync } from '../shared/unavailable.ts'
 import { createWebhookStore } from '../shared/webhooks.ts'
 import { whileOpen } from '../shared/while-open.ts'
 import { createWhileStarted } from '../shared/while-started.ts'
-import type { Store } from '../store.ts'
-import { createSqliteAdapter, turn, type WriteGuard } from './adapter.ts'
+import type { Store, StoreComponents } from '../store.ts'
+import { createSqliteAdapter, turn, type WritePath } from './adapter.ts'
 import { changePeers, forgetUnseenPeers } from './change-peers.ts'
+import { createCheckpointer } from './checkpointer.ts'
 import { createClockStore } from './clock.ts'
 import { createSqliteConsumers } from './consumers.ts'
 import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
@@ -30,6 +31,7 @@ import { createSqliteLog } from './log.ts'
 import { createRecordStore } from './records.ts'
 import { settleEpoch } from './settle-epoch.ts'
 import { createTokenChanges } from './token-changes.ts'
+import { createWalSync, type WalSync, type WalSyncComponents } from './wal-sync.ts'
 
 export interface SqliteStoreInit {
   path: string
@@ -37,8 +39,11 @@ export interface SqliteStoreInit {
   migrate: boolean
 }
 
+export type SqliteStoreComponents = StoreComponents & Pick<WalSyncComponents, 'forceWal'>
+
 /** Resources that are open between start and stop. */
 interface Open {
+  sync: WalSync
   writer: SqliteDatabase
   reader: SqliteDatabase
   prisma: PrismaClient
@@ -55,9 +60,9 @@ const migrations = join(packageRoot, 'prisma/sqlite/migrations')
  * goes through Prisma, on connections of its own and one statement at a time (see adapter.ts), or, where a transaction
  * is needed, through the writer.
  */
-export function createSqliteStore(init: SqliteStoreInit, components: { logger: Logger }): Store {
+export function createSqliteStore(init: SqliteStoreInit, components: SqliteStoreComponents): Store {
   const damage = createDamageNews(components)
-  const { start, stop, opened } = createWhileStarted({ damage, openAll: () => openAll(init, { logger: components.logger, damage }) })
+  const { start, stop, opened } = createWhileStarted({ damage, openAll: () => openAll(init, { ...components, damage }) })
   const deliveries = createDeliveryStore({ prisma: () => opened().prisma, turn })
 
   const store: Store = {
@@ -92,10 +97,17 @@ export function createSqliteStore(init: SqliteStoreInit, components: { logger: L
     watchDamage: (listener) => damage.watch(listener),
     isDamaged: () => damage.isBroken,
   }
-  return noticing(store, (error) => damage.failed(error))
+  const durable = everyCall(store, async (call) => {
+    const { sync } = opened()
+    const answer = await call()
+    await sync.reached()
+    return answer
+  })
+  return noticing(durable, (error) => damage.failed(error))
 }
 
-async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logger; damage: DamageNews }): Promise<Open> {
+async function openAll(init: SqliteStoreInit, components: SqliteStoreComponents & { damage: DamageNews }): Promise<Open> {
+  const { logger, damage, forceWal, onLost = () => undefined } = components
   await using resources = new AsyncDisposableStack()
   makeDirectory(dirname(init.path), 'DATABASE_URL')
   const tight = makeRoomToOpen(init.path)
@@ -109,22 +121,42 @@ async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logg
   if (applied.length > 0) logger.info({ applied }, 'applied database migrations')
   // Runs after everything is closed, when the WAL's space is free.
   resources.defer(() => writeReserve(init.path))
-  const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
+  const sync = createWalSync(init.path, {
+    forceWal,
+    onSynced: () => checkpointer.look(),
+    onFailed(error) {
+      logger.fatal({ err: error }, 'the disk of the database has failed; acknowledged messages are safe')
+      onLost('disk_failed')
+    },
+  })
+  const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false, committed: sync.committed }), (database) =>
+    database.close(),
+  )
   const reader = resources.adopt(openSqliteDatabase(init.path, { queryOnly: true }), (database) => database.close())
+  // While the WAL is there: the last connection that is closed deletes it.
+  resources.defer(() => sync.close())
   const room = createDiskRoom({ path: init.path, tight }, { writer, logger })
-  const guard: WriteGuard = async (statement) => {
-    files.check()
-    return await room.writeAsync(statement)
+  const checkpointer = resources.adopt(createCheckpointer({ path: init.path, pages: room.walPages / 2 }, { writer, logger }), (open) =>
+    open.close(),
+  )
+  const writes: WritePath = {
+    committed: sync.committed,
+    async guard(statement) {
+      files.check()
+      return await room.writeAsync(statement)
+    },
   }
-  const prisma = resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { guard }) }), (client) => client.$disconnect())
+  const prisma = resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, writes) }), (client) => client.$disconnect())
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const epoch = settleEpoch({ writer, served, logger })
   const files = watchFiles([init.path, `${init.path}-wal`, init.servedMarkFile])
-  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, damage, logger }), (open) =>
+  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, sync, damage, logger }), (open) =>
     open.close(),
   )
+  await sync.reached()
   const owned = resources.move()
   return {
+    sync,
     writer: guarded(writer, { files, room }),
     reader,
     prisma,

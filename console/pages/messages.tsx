@@ -88,7 +88,7 @@ function Follow({ topic, setTopic }: { topic: string; setTopic: (topic: string) 
         <Field label="Topic or pattern">
           <input required value={topic} onInput={({ currentTarget }) => setTopic(currentTarget.value)} />
         </Field>
-        <Field label="From, or else now">
+        <Field label="Start at (empty: now)">
           <input type="datetime-local" step="1" value={since} onInput={({ currentTarget }) => setSince(currentTarget.value)} />
         </Field>
         <button class="first" type="submit">

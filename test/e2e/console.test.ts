@@ -39,7 +39,7 @@ test('follows a topic live, pauses and resumes without a loss, publishes, and sh
   expect(await findings(page)).toEqual([])
   await look(page, 'topics')
   await page.getByRole('link', { name: 'orders' }).click()
-  await page.getByLabel('From, or else now').fill('2020-01-01T00:00:00')
+  await page.getByLabel('Start at (empty: now)').fill('2020-01-01T00:00:00')
   await page.getByRole('button', { name: 'Follow' }).click()
   const texts = () => page.locator('.message > pre').allTextContents()
   await expect.poll(texts).toEqual(['stored before', 'stored first'])

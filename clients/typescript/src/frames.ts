@@ -55,8 +55,13 @@ export interface Delivery {
 /** A frame of this client. */
 export type ClientFrame = { type: string } & Record<string, unknown>
 
+type Fields = Readonly<Record<string, 'string' | 'number' | 'object'>>
+
+const typed: Fields = { type: 'string' }
+const ofMessages: Fields = { cursor: 'string', id: 'string', encoding: 'string' }
+
 /** The fields without which a frame cannot be handled, by the type of the frame, with their types. */
-const needed: { readonly [Type in ServerFrame['type']]?: Readonly<Record<string, 'string' | 'number' | 'object'>> } = {
+const needed = {
   welcome: { peerId: 'string', heartbeatMs: 'number' },
   subscribed: { cursor: 'string' },
   message: { message: 'object' },
@@ -71,7 +76,9 @@ const needed: { readonly [Type in ServerFrame['type']]?: Readonly<Record<string,
   validation: { validationId: 'string', message: 'object' },
   error: { code: 'string' },
   closing: { retryAfterMs: 'number' },
-}
+} satisfies { readonly [Type in ServerFrame['type']]?: Fields }
+
+const fieldsByType: ReadonlyMap<string, Fields> = new Map(Object.entries(needed))
 
 /**
  * Reads a frame of the server. Unknown types pass: newer gateways have more of them.
@@ -89,20 +96,18 @@ export function parseFrame(text: unknown): ServerFrame | undefined {
 }
 
 function isFrame(frame: unknown): frame is ServerFrame {
-  if (!has(frame, { type: 'string' })) return false
-  if (Object.hasOwn(needed, String(frame['type'])) && !has(frame, fieldsOf(String(frame['type'])))) return false
-  return frame['type'] !== 'message' || has(frame['message'], { cursor: 'string', id: 'string', encoding: 'string' })
+  if (!has(frame, typed)) return false
+  const { type } = frame
+  if (type === 'message') return has(frame, needed.message) && has(frame['message'], ofMessages)
+  return has(frame, fieldsByType.get(String(type)) ?? typed)
 }
 
-function fieldsOf(type: string): Readonly<Record<string, string>> {
-  return new Map(Object.entries(needed)).get(type) ?? {}
-}
-
-function has(value: unknown, fields: Readonly<Record<string, string>>): value is Record<string, unknown> {
+/** Plain reads: each message that comes passes here. */
+function has(value: unknown, fields: Fields): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
-  const entries = new Map<string, unknown>(Object.entries(value))
-  return Object.entries(fields).every(([name, type]) => {
-    const field = entries.get(name)
-    return field !== null && typeof field === type
-  })
+  for (const name in fields) {
+    const field: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+    if (field === null || typeof field !== fields[name]) return false
+  }
+  return true
 }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http'
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
@@ -38,6 +39,7 @@ import { keepToContract } from './keep-to-contract.ts'
 import { refuseTheRest } from './not-found.ts'
 import { type DocumentedRoute, withZod } from './operation.ts'
 import { countRequestBytes } from './request-bytes.ts'
+import { inTurns } from './request-turns.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { consoleRoutes } from './routes/console.ts'
 import { type ConsumerComponents, consumerRoutes } from './routes/consumers.ts'
@@ -135,19 +137,24 @@ const safeHeaders = {
 /** The complete HTTP app, not yet listening. @throws Error when a route lacks something that the contract needs */
 export async function createApp(init: AppInit, components: AppComponents): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = components.logger
-  const count = countRequests({ trustedProxies: init.trustedProxies }, components)
+  const count = countRequests(init, components)
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => crypto.randomUUID(),
     bodyLimit: init.limits.maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
     return503OnClosing: false,
     routerOptions: { maxParamLength },
     // Otherwise Fastify loads compilers of its own, ajv and fast-json-stringify.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
+    serverFactory: (handle, options) => {
+      const server = adoptSocketsOf(createServer(options.http ?? {}, inTurns(handle)))
+      // An expectation that the gateway does not know is ignored (RFC 9110 §10.1.1); Node.js would answer it uncounted.
+      return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+    },
     http: {
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
       headersTimeout: headersTimeoutMs,
       connectionsCheckingInterval: lateClientsCheckMs,
       // The Host check refuses a missing Host, with a problem document.
@@ -159,13 +166,12 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     frameworkErrors: (error, request, reply) => {
       reply.headers(safeHeaders)
       handleError(
-        refusalOf(error, () => count(request)),
+        refusalOf(error, () => count(request, reply)),
         request,
         reply,
       )
     },
   })
-  adoptSocketsOf(app.server)
   // Registered first, so that its hooks end a refused upgrade, whichever hook refused it.
   await app.register(websocket, {
     options: {
@@ -197,7 +203,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     reply.headers(safeHeaders)
   })
   app.decorateRequest('client')
-  app.addHook('onRequest', async (request) => count(request))
+  app.addHook('onRequest', async (request, reply) => count(request, reply))
   app.addHook('onRequest', createAccess(init))
   app.addHook('onRequest', checkQueryEncoding)
   app.decorateRequest('grant')

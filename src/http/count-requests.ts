@@ -1,8 +1,11 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { anyoneId, clientKey, plainAddress } from '../access/client-key.ts'
 import type { Rates } from '../access/rates.ts'
+import type { Limits } from '../limits.ts'
 import type { Grant } from '../model/grant.ts'
 import { createForwarding, trustOf } from './forwarding.ts'
+import { clientOf } from './request-bytes.ts'
+import { limitRestOfBody } from './rest-of-body.ts'
 
 export interface ForwardingWatch {
   /** A request with X-Forwarded-For came from this address, which is no trusted proxy. */
@@ -11,17 +14,22 @@ export interface ForwardingWatch {
 
 /**
  * Determines the origin of a request, and charges one unit to the budget of its address, even for probes, documents and
- * refusals. Probes from this host are free, so that no client can cause a restart of the gateway by exhausting the
+ * refusals, and more for a body that nobody reads. Probes from this host are free, so that no client can cause a restart of the gateway by exhausting the
  * budget.
  * @throws RateLimited, and InvalidRequest when a trusted proxy does not send an address
  */
-export function countRequests(init: { trustedProxies: string[] }, components: { rates: Pick<Rates, 'take'>; diagnosis: ForwardingWatch }) {
+export function countRequests(
+  init: { trustedProxies: string[]; limits: Pick<Limits, 'maxBodyBytes'> },
+  components: { rates: Pick<Rates, 'take'>; diagnosis: ForwardingWatch },
+) {
   const originOf = createForwarding(init.trustedProxies)
   const isTrusted = trustOf(init.trustedProxies)
   const { rates, diagnosis } = components
 
-  return (request: FastifyRequest): void => {
+  return (request: FastifyRequest, reply: FastifyReply): void => {
     const nearest = plainAddress(request.socket.remoteAddress ?? '')
+    const unread = { request: request.raw, response: reply.raw, maxBytes: init.limits.maxBodyBytes }
+    limitRestOfBody(unread, (units) => void rates.take({ address: clientOf(request).address }, units))
     if (request.headers['x-forwarded-for'] !== undefined && !isTrusted(nearest)) diagnosis.sawForwarding(nearest)
     request.client = originOf(request)
     const { address, isFromHost } = request.client

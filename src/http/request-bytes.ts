@@ -2,16 +2,14 @@ import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
 import { anyoneId, plainAddress } from '../access/client-key.ts'
 import { costOfBytes, type RateClient, type Rates } from '../access/rates.ts'
+import { adopt } from '../lib/adopt-socket.ts'
 import { gatherBytes } from '../lib/gathered-bytes.ts'
 import type { ByteRoom } from './byte-room.ts'
+import { pieceBytes, stepBytes } from './rest-of-body.ts'
 
 /** Methods whose bodies are read (`readBodies`). */
 const withBody = new Set(['POST', 'PUT', 'PATCH'])
 
-/** Overhead of each chunk or packet of a body, in bytes of the rate limit: about the cost of receiving it. */
-const pieceBytes = 512
-/** Step in which the rate limit is charged, and first amount of room that is taken, in bytes. */
-const stepBytes = 65_536
 /** Maximum bytes of a body that is passed on without gathering, since it has few pieces. */
 const smallBytes = 4_096
 
@@ -28,7 +26,8 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
     const length = lengthOf(request)
     // The body reader refuses a body above the limit without reading it.
     if (length === undefined || length > request.routeOptions.bodyLimit) return
-    holdUntilAnswered(reply).use(requestBytes.take(clientOf(request), length))
+    const held = holdUntilAnswered(reply)
+    if (!held.disposed) held.use(requestBytes.take(clientOf(request), length))
   })
 
   app.addHook('preParsing', async (request, reply, payload) => {
@@ -69,11 +68,13 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
     const body = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         try {
+          // A refusal that needed no body, such as that of its type.
+          if (held.disposed) throw new Error('the request was answered before its body had arrived')
           pay(pieceBytes + (isCounted ? 0 : chunk.length), stepBytes)
           if (chunk.length > gathered.missing) {
             // One byte above the limit makes the body reader refuse it.
             body.push(Buffer.concat([gathered.bytes, chunk.subarray(0, gathered.missing + 1)]))
-            dropRest()
+            leaveRest()
           } else {
             takeRoom(limit - gathered.missing + chunk.length)
             gathered.add(chunk)
@@ -93,22 +94,19 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
       },
     })
 
-    /** Drops the rest of the body, so that the response gets through. Closes the connection if the rest is too long. */
-    function dropRest(): void {
-      let left = request.routeOptions.bodyLimit
+    /** What is left of the body belongs to no reader: once the request is answered, it is dropped (rest-of-body.ts). */
+    function leaveRest(): void {
       payload.unpipe(body)
-      payload.on('data', (chunk: Buffer) => {
-        left -= chunk.length + pieceBytes
-        if (left < 0) request.raw.socket.destroy()
-      })
-      payload.resume()
+      if (reply.raw.writableEnded) payload.resume()
     }
 
     function giveUp(error: unknown): void {
-      dropRest()
+      leaveRest()
       body.destroy(error instanceof Error ? error : new Error(String(error)))
     }
 
+    // The body has no reader if its type is refused.
+    adopt(body)
     payload.once('error', giveUp)
     return payload.pipe(body)
   }
@@ -117,8 +115,8 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
 /** A stack that is disposed of when the request is answered or its client disconnects. */
 function holdUntilAnswered(reply: FastifyReply): DisposableStack {
   const held = new DisposableStack()
-  if (reply.raw.destroyed) return held
-  reply.raw.once('close', () => held.dispose())
+  if (reply.raw.destroyed) held.dispose()
+  else reply.raw.once('close', () => held.dispose())
   return held
 }
 

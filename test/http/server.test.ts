@@ -13,6 +13,7 @@ import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { fullGrant } from '../../src/model/grant.ts'
 import { silentLog } from '../fixtures/log.ts'
+import { appForTest } from './app-for-test.ts'
 
 const absent = async (): Promise<never> => {
   throw new Error('not part of this test')
@@ -124,6 +125,17 @@ test.each([
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   expect(answer).toContain('application/problem+json')
   expect(answer).toContain(`"code":"${code}"`)
+})
+
+test('a request with an expectation that is not known is served and counted like any other', async () => {
+  const { app } = await appForTest({ limits: { addressRate: 1, addressBurst: 5 } })
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const socket = connect(address.port, '127.0.0.1')
+  const bytes = 'GET /docs HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: a miracle\r\n\r\n'
+  socket.end(`${bytes.repeat(5)}${bytes.replace('Host', 'Connection: close\r\nHost')}`)
+  const answers = (await socket.setEncoding('utf8').toArray()).join('')
+  expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual([...Array(5).fill('HTTP/1.1 200'), 'HTTP/1.1 429'])
 })
 
 test('does not wait for connections that are idle, also those that have become so only now, nor for those that never ask', async () => {

@@ -32,6 +32,41 @@ export const clientBytes = [
     ],
   ),
   ...breaks(
+    'src/http/request-turns.ts',
+    ['test/http/request-turns.test.ts'],
+    [
+      [
+        'pipelined requests are handled at once',
+        'pipelines.get(socket)\n    if (pipeline === undefined)',
+        'pipelines.get(socket)\n    if (true || pipeline === undefined)',
+      ],
+      [
+        'the addresses of an IPv6 network have a turn each',
+        "networkOf(exchange.request.socket.remoteAddress ?? '')",
+        "exchange.request.socket.remoteAddress ?? ''",
+      ],
+      ['requests of connections that have ended are handled', 'if (socket.destroyed) {', 'if (false) {'],
+      ['requests behind the end of their connection are kept', 'if (socket.destroyed) return', ''],
+    ],
+  ),
+  ...breaks(
+    'src/http/rest-of-body.ts',
+    ['test/http/rest-of-body.test.ts'],
+    [
+      ['a refused body has no end', 'if (left < 0) request.socket.destroy()', ''],
+      ['pieces of a refused body cost nothing', 'chunk.length + pieceBytes', 'chunk.length'],
+      ['a refused body is not charged', 'charge(costOfBytes(unpaid))', ''],
+    ],
+  ),
+  ...breaks(
+    'src/http/request-bytes.ts',
+    ['test/http/rest-of-body.test.ts'],
+    [
+      ['a body without a reader ends the process', 'adopt(body)', ''],
+      ['the rest of a refused body is never read', 'if (reply.raw.writableEnded) payload.resume()', ''],
+    ],
+  ),
+  ...breaks(
     'src/stream/frame-meter.ts',
     ['test/stream/frame-meter.test.ts'],
     [

@@ -127,7 +127,7 @@ export const http = [
     'src/http/request-bytes.ts',
     ['test/http/request-bytes.test.ts', 'test/http/bodies.test.ts'],
     [
-      ['bodies take no room', 'holdUntilAnswered(reply).use(requestBytes.take(clientOf(request), length))', ''],
+      ['bodies take no room', 'if (!held.disposed) held.use(requestBytes.take(clientOf(request), length))', ''],
       [
         'a body beyond the limit takes room',
         'if (length === undefined || length > request.routeOptions.bodyLimit) return',

@@ -88,8 +88,8 @@ export const peerShares = [
     ],
   ),
   ...breaks(
-    'src/engine/custom/link/frame-turns.ts',
-    ['test/engine/custom/link/frame-budget.test.ts'],
+    'src/lib/loop-turns.ts',
+    ['test/lib/loop-turns.test.ts'],
     [
       ['one link has whole turns', 'Math.min(sliceMs, leftMs)', 'leftMs'],
       ['peers keep the event loop from the others', 'if (leftMs <= 0) break', ''],

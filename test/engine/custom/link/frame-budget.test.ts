@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { createFrameBudget, createFrameBudgets, workBudget } from '../../../../src/engine/custom/link/frame-budget.ts'
-import { createFrameTurns, type FrameJob } from '../../../../src/engine/custom/link/frame-turns.ts'
 
 const { perSecond, burst } = workBudget
 
@@ -56,54 +55,5 @@ describe('the budget of a peer', () => {
     budgets.of('a').charge(0, burst)
     expect(budgets.of('a').charge(0, 1_000)).toBeGreaterThan(0)
     expect(budgets.of('b').charge(0, 1_000)).toBeLessThan(0)
-  })
-})
-
-describe('turns of the event loop', () => {
-  /** Each frame takes a millisecond. */
-  function turns(turnMs: number) {
-    let now = 0
-    const later: Array<() => void> = []
-    const worked: string[] = []
-    const shared = createFrameTurns({ turnMs, sliceMs: 1 }, { now: () => now, afterOthers: (task) => later.push(task) })
-    const job = (name: string, frames: number): FrameJob => {
-      let left = frames
-      return () => {
-        now++
-        worked.push(name)
-        return --left > 0
-      }
-    }
-    return { shared, job, worked, nextTurn: () => later.shift()?.() }
-  }
-
-  test('are left to others after their time, however many links there are', () => {
-    const { shared, job, worked, nextTurn } = turns(2)
-    for (let link = 0; link < 10; link++) shared.run(job(`${link}`, 10))
-    expect(worked).toHaveLength(2)
-    for (let turn = 1; worked.length < 100; turn++) {
-      nextTurn()
-      expect(worked).toHaveLength(2 * (turn + 1))
-    }
-  })
-
-  test('go to the links one after another', () => {
-    const { shared, job, worked, nextTurn } = turns(2)
-    shared.run(job('flood', 1_000))
-    shared.run(job('honest', 1))
-    expect(worked).toEqual(['flood', 'flood'])
-    nextTurn()
-    expect(worked).toEqual(['flood', 'flood', 'flood', 'honest'])
-  })
-
-  test('are not waited for while there is time', () => {
-    const { shared, job, worked, nextTurn } = turns(5)
-    shared.run(job('a', 2))
-    shared.run(job('b', 2))
-    expect(worked).toEqual(['a', 'a', 'b', 'b'])
-    nextTurn()
-    nextTurn()
-    shared.run(job('c', 1))
-    expect(worked).toHaveLength(5)
   })
 })

@@ -3,7 +3,7 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc tsconfig.json ./
-RUN npm ci --ignore-scripts
+RUN npm ci --ignore-scripts && npm run postinstall
 COPY scripts ./scripts
 COPY clients/typescript/src ./clients/typescript/src
 COPY console ./console

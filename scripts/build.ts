@@ -14,6 +14,9 @@ const outside = ['@fastify/swagger-ui', '@prisma/schema-engine-wasm', 'node-data
 /** Packages that the built gateway needs beside it. Of the last it needs the native part, which a plugin looks for there. */
 export const kept = [...outside, '@chainsafe/libp2p-quic']
 
+/** The same, of packages without which it does all that it does, but slower. */
+export const keptOptional = ['sodium-native']
+
 /**
  * Makes one file of each program and of what several of them have in common. A gateway then reads 40 modules instead of
  * 1,200 when it starts, which takes two thirds of the processor's time.

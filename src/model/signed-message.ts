@@ -1,7 +1,6 @@
-import { sign, verify } from 'node:crypto'
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
-import { ed25519PrivateKey, ed25519PublicKey } from '../lib/ed25519.ts'
+import { ed25519 } from '../lib/ed25519.ts'
 
 /**
  * A topic message in libp2p pubsub's StrictSign format: the one format of both engines.
@@ -94,13 +93,13 @@ export interface MessageSigner {
 
 /** @param seed the 32 bytes of an Ed25519 private key (RFC 8032 §5.1.5) */
 export function createMessageSigner(peerId: string, seed: Uint8Array): MessageSigner {
-  const key = ed25519PrivateKey(seed)
+  const sign = ed25519.signer(seed)
   const from = peerIdBytes(peerId)
   return {
     peerId,
     sign(sequence, topic, data) {
       const message = { from: peerId, sequence: sequenceBytes(sequence), topic, data }
-      return { ...message, signature: sign(null, signedBytes(message, from), key) }
+      return { ...message, signature: sign(signedBytes(message, from)) }
     },
   }
 }
@@ -128,7 +127,7 @@ export function checkSignature(message: SignedMessage): boolean | Promise<boolea
   const key = message.publicKey === undefined ? peerId.publicKey : keyOf(message.publicKey)
   if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
   const bytes = signedBytes(message, peerId.toMultihash().bytes)
-  return key.type === 'Ed25519' ? verify(null, bytes, ed25519PublicKey(key.raw), message.signature) : key.verify(bytes, message.signature)
+  return key.type === 'Ed25519' ? ed25519.verifier(key.raw)(bytes, message.signature) : key.verify(bytes, message.signature)
 }
 
 /**

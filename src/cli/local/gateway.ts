@@ -5,6 +5,7 @@ import { StoreUnavailable } from '../../errors.ts'
 import { type Gateway, type Loss, lossWords } from '../../gateway/gateway.ts'
 import { openGateway } from '../../gateway/open-gateway.ts'
 import { createShutdown } from '../../gateway/shutdown.ts'
+import { ed25519 } from '../../lib/ed25519.ts'
 import { letNewSpaceGrow } from '../../lib/new-space.ts'
 import { StartupError } from '../../lib/startup-error.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -50,7 +51,8 @@ async function run(config: Config, logger: Logger): Promise<void> {
 
 async function announce(gateway: Gateway, logger: Logger): Promise<void> {
   const { peerId, multiaddrs } = await gateway.node()
-  logger.info({ url: gateway.url, metricsPort: gateway.metricsPort, peerId, multiaddrs }, 'listening')
+  const { library } = ed25519
+  logger.info({ url: gateway.url, metricsPort: gateway.metricsPort, peerId, multiaddrs, signatures: library }, 'listening')
 }
 
 function readConfig(): Config {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { type Aead, createAead, keyBytes, tagBytes } from './aead.ts'
 
 /**
  * A ChaCha20-Poly1305 key and the number of the next message under it (Noise Protocol Framework, revision 34, §5.1 and
@@ -21,62 +21,50 @@ export class DecryptionFailed extends Error {
   override readonly name = 'DecryptionFailed'
 }
 
-const algorithm = 'chacha20-poly1305'
-export const keyBytes = 32
-export const tagBytes = 16
+export { tagBytes }
 /** Maximum bytes of a message, the tag included (§3). */
 export const maxMessageBytes = 65_535
-const options = { authTagLength: tagBytes }
 /** 2^64 − 1 is reserved for the next key (§11.3). */
 const reservedNumber = 0xffff_ffff_ffff_ffffn
 
-/** @param key 32 bytes @param firstNumber other than 0 in tests only */
-export function createCipherState(key: Uint8Array, firstNumber = 0n): CipherState {
-  return new ChaChaPoly(key, firstNumber)
+/** Makes the cipher of a key. */
+export type AeadOf = (key: Uint8Array) => Aead
+
+/** @param key 32 bytes @param init other than the default in tests only */
+export function createCipherState(key: Uint8Array, init: { aeadOf?: AeadOf | undefined; firstNumber?: bigint } = {}): CipherState {
+  return new ChaChaPoly(key, init.aeadOf ?? createAead, init.firstNumber ?? 0n)
 }
 
 class ChaChaPoly implements CipherState {
-  // One key object for all messages. A raw key would become a new key object per message, at three times the cost of a
-  // small message.
-  #key: KeyObject
+  readonly #aeadOf: AeadOf
+  #aead: Aead
   #number: bigint
   readonly #nonce = Buffer.alloc(12)
 
-  constructor(key: Uint8Array, firstNumber: bigint) {
-    this.#key = createSecretKey(key)
+  constructor(key: Uint8Array, aeadOf: AeadOf, firstNumber: bigint) {
+    this.#aeadOf = aeadOf
+    this.#aead = aeadOf(key)
     this.#number = firstNumber
   }
 
   encrypt(plaintext: Uint8Array, associatedData?: Uint8Array): Buffer {
     if (plaintext.length > maxMessageBytes - tagBytes) throw new Error('the message is longer than 65,535 bytes')
-    const cipher = createCipheriv(algorithm, this.#key, this.#nextNonce(), options)
+    const ciphertext = this.#aead.seal(this.#nextNonce(), plaintext, associatedData)
     this.#number++
-    if (associatedData !== undefined) cipher.setAAD(associatedData, { plaintextLength: plaintext.length })
-    const encrypted = cipher.update(plaintext)
-    cipher.final()
-    return Buffer.concat([encrypted, cipher.getAuthTag()])
+    return ciphertext
   }
 
   decrypt(ciphertext: Uint8Array, associatedData?: Uint8Array): Buffer {
-    const length = ciphertext.length - tagBytes
-    if (length < 0) throw new DecryptionFailed('the message has no tag')
+    if (ciphertext.length < tagBytes) throw new DecryptionFailed('the message has no tag')
     if (ciphertext.length > maxMessageBytes) throw new DecryptionFailed('the message is longer than 65,535 bytes')
-    const decipher = createDecipheriv(algorithm, this.#key, this.#nextNonce(), options)
-    if (associatedData !== undefined) decipher.setAAD(associatedData, { plaintextLength: length })
-    decipher.setAuthTag(ciphertext.subarray(length))
-    const plaintext = decipher.update(ciphertext.subarray(0, length))
-    try {
-      decipher.final()
-    } catch (cause) {
-      throw new DecryptionFailed('the message is not the next one that the other end encrypted', { cause })
-    }
+    const plaintext = this.#aead.open(this.#nextNonce(), ciphertext, associatedData)
+    if (plaintext === undefined) throw new DecryptionFailed('the message is not the next one that the other end encrypted')
     this.#number++
     return plaintext
   }
 
   rekey(): void {
-    const cipher = createCipheriv(algorithm, this.#key, this.#nonceOf(reservedNumber), options)
-    this.#key = createSecretKey(cipher.update(Buffer.alloc(keyBytes)))
+    this.#aead = this.#aeadOf(this.#aead.seal(this.#nonceOf(reservedNumber), Buffer.alloc(keyBytes)).subarray(0, keyBytes))
   }
 
   #nextNonce(): Buffer {

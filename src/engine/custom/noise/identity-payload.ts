@@ -1,7 +1,6 @@
-import { sign, verify } from 'node:crypto'
 import { publicKeyFromRaw } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
-import { ed25519PrivateKey, ed25519PublicBytes, ed25519PublicKey } from '../../../lib/ed25519.ts'
+import { ed25519, ed25519PrivateKey, ed25519PublicBytes } from '../../../lib/ed25519.ts'
 
 /**
  * The owner of a static key: the payload of libp2p's handshake, a protobuf of an Ed25519 public key (field 1) and its
@@ -19,9 +18,8 @@ const signatureLength = 64
 
 /** @param seed the 32 bytes of an Ed25519 private key @param staticKey 32 bytes of the X25519 public key */
 export function encodeIdentity(seed: Uint8Array, staticKey: Uint8Array): Buffer {
-  const key = ed25519PrivateKey(seed)
-  const raw = ed25519PublicBytes(key)
-  const signature = sign(null, Buffer.concat([signaturePrefix, staticKey]), key)
+  const raw = ed25519PublicBytes(ed25519PrivateKey(seed))
+  const signature = ed25519.signer(seed)(Buffer.concat([signaturePrefix, staticKey]))
   return Buffer.concat([Buffer.of(identityTag, keyLength), keyPrefix, raw, Buffer.of(signatureTag, signatureLength), signature])
 }
 
@@ -36,7 +34,7 @@ export function verifyIdentity(payload: Uint8Array, staticKey: Uint8Array): stri
     throw new Error('an identity that is no Ed25519 key')
   const raw = key.subarray(keyPrefix.length)
   const signed = Buffer.concat([signaturePrefix, staticKey])
-  if (signature?.length !== signatureLength || !verify(null, signed, ed25519PublicKey(raw), signature)) {
+  if (signature?.length !== signatureLength || !ed25519.verifier(raw)(signed, signature)) {
     throw new Error('an identity that did not sign the static key')
   }
   return peerIdFromPublicKey(publicKeyFromRaw(raw)).toString()

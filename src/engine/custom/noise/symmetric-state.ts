@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
-import { type CipherState, createCipherState } from './cipher-state.ts'
+import { type AeadOf, type CipherState, createCipherState } from './cipher-state.ts'
 
 /** The transcript and the keys that both ends have agreed on so far (Noise §5.2), with SHA-256. */
 export interface SymmetricState {
@@ -15,7 +15,8 @@ export interface SymmetricState {
   split(): { initiator: CipherState; responder: CipherState }
 }
 
-export function createSymmetricState(protocolName: string): SymmetricState {
+/** @param aeadOf other than the default in tests only */
+export function createSymmetricState(protocolName: string, aeadOf?: AeadOf): SymmetricState {
   // A name of up to 32 bytes is used unhashed.
   const name = Buffer.from(protocolName)
   let hash = name.length <= 32 ? Buffer.concat([name, Buffer.alloc(32 - name.length)]) : sha256(name)
@@ -34,7 +35,7 @@ export function createSymmetricState(protocolName: string): SymmetricState {
     mixKey(secret) {
       const [next, key] = hkdf(chainingKey, secret)
       chainingKey = next
-      cipher = createCipherState(key)
+      cipher = createCipherState(key, { aeadOf })
     },
     encryptAndHash(plaintext) {
       const ciphertext = cipher?.encrypt(plaintext, hash) ?? Buffer.from(plaintext)
@@ -48,7 +49,7 @@ export function createSymmetricState(protocolName: string): SymmetricState {
     },
     split() {
       const [first, second] = hkdf(chainingKey, Buffer.alloc(0))
-      return { initiator: createCipherState(first), responder: createCipherState(second) }
+      return { initiator: createCipherState(first, { aeadOf }), responder: createCipherState(second, { aeadOf }) }
     },
   }
 }

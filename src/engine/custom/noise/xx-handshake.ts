@@ -1,5 +1,5 @@
 import { type KeyPair, publicKeyBytes, sharedSecret } from '../../../lib/x25519.ts'
-import { type CipherState, maxMessageBytes, tagBytes } from './cipher-state.ts'
+import { type AeadOf, type CipherState, maxMessageBytes, tagBytes } from './cipher-state.ts'
 import { createSymmetricState } from './symmetric-state.ts'
 
 /**
@@ -41,10 +41,12 @@ export interface XxInit {
   prologue: Uint8Array
   staticKey: KeyPair
   ephemeralKey: KeyPair
+  /** Other than the default in tests only. */
+  aeadOf?: AeadOf
 }
 
-export function createXxHandshake({ role, prologue, staticKey, ephemeralKey }: XxInit): XxHandshake {
-  const state = createSymmetricState(protocolName)
+export function createXxHandshake({ role, prologue, staticKey, ephemeralKey, aeadOf }: XxInit): XxHandshake {
+  const state = createSymmetricState(protocolName, aeadOf)
   state.mixHash(prologue)
   let turn = 0
   let remoteEphemeral: Buffer | undefined

@@ -190,7 +190,7 @@ describe('messages of a session', () => {
   })
 
   test('end before a number would come twice', () => {
-    const [sending, receiving] = [1, 2].map(() => createCipherState(Buffer.alloc(32), 0xffff_ffff_ffff_fffen))
+    const [sending, receiving] = [1, 2].map(() => createCipherState(Buffer.alloc(32), { firstNumber: 0xffff_ffff_ffff_fffen }))
     const last = sending?.encrypt(Buffer.from('the last')) ?? Buffer.alloc(0)
     expect(receiving?.decrypt(last).toString()).toBe('the last')
     expect(() => sending?.encrypt(Buffer.from('one more'))).toThrow(/as much as it may/)

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
+import { createAead, nodeAead, sodiumAead } from '../../../../src/engine/custom/noise/aead.ts'
+import type { AeadOf } from '../../../../src/engine/custom/noise/cipher-state.ts'
 import { createXxHandshake, type Role } from '../../../../src/engine/custom/noise/xx-handshake.ts'
+import { sodium } from '../../../../src/lib/sodium.ts'
 import { keyPairOf } from '../../../../src/lib/x25519.ts'
 import cacophony from '../../../vectors/noise/cacophony.json' with { type: 'json' }
 import snow from '../../../vectors/noise/snow.json' with { type: 'json' }
@@ -17,8 +20,9 @@ interface Vector {
 
 const hex = (text: string) => Buffer.from(text, 'hex')
 
-function side(role: Role, prologue: string, staticKey: string, ephemeralKey: string) {
+function side(aeadOf: AeadOf, role: Role, prologue: string, staticKey: string, ephemeralKey: string) {
   return createXxHandshake({
+    aeadOf,
     role,
     prologue: hex(prologue),
     staticKey: keyPairOf(hex(staticKey)),
@@ -26,16 +30,22 @@ function side(role: Role, prologue: string, staticKey: string, ephemeralKey: str
   })
 }
 
-const published: Array<[string, Vector[]]> = [
-  ['cacophony', cacophony],
-  ['snow', snow],
-]
+const vectorsOf: Record<string, Vector[]> = { cacophony, snow }
+/** Each implementation of this platform, and their mixture. */
+const ciphers: Record<string, AeadOf> = {
+  'node:crypto': nodeAead,
+  ...(sodium === undefined ? {} : { libsodium: sodiumAead.bind(undefined, sodium) }),
+  'the default': createAead,
+}
+const published = Object.entries(vectorsOf).flatMap(([name, vectors]) =>
+  Object.entries(ciphers).map(([cipher, aeadOf]) => ({ name, vectors, cipher, aeadOf })),
+)
 
-test.each(published)('every message of the vectors of %s, to the byte', (_, vectors) => {
+test.each(published)('every message of the vectors of $name, to the byte, with $cipher', ({ vectors, aeadOf }) => {
   expect(vectors.length).toBeGreaterThan(0)
   for (const vector of vectors) {
-    const initiator = side('initiator', vector.init_prologue, vector.init_static, vector.init_ephemeral)
-    const responder = side('responder', vector.resp_prologue, vector.resp_static, vector.resp_ephemeral)
+    const initiator = side(aeadOf, 'initiator', vector.init_prologue, vector.init_static, vector.init_ephemeral)
+    const responder = side(aeadOf, 'responder', vector.resp_prologue, vector.resp_static, vector.resp_ephemeral)
     expect(vector.messages.length).toBeGreaterThan(3)
 
     for (const [index, { payload, ciphertext }] of vector.messages.slice(0, 3).entries()) {

@@ -53,7 +53,7 @@ export const model = [
       ['lengths from 128 on are written wrong', 'for (; length >= 0x80;', 'for (; length > 0x80;'],
       [
         'any signature does',
-        "return key.type === 'Ed25519' ? verify(null, bytes, ed25519PublicKey(key.raw), message.signature) : key.verify(bytes, message.signature)",
+        "return key.type === 'Ed25519' ? ed25519.verifier(key.raw)(bytes, message.signature) : key.verify(bytes, message.signature)",
         'return bytes.length > 0',
       ],
     ],

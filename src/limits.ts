@@ -170,11 +170,7 @@ export const limitsSchema = z.object({
     30,
   ),
   maxWebrtcConnections: limit(50, 'Maximum WebRTC connections, in setup or open. Each has native buffers of its own.'),
-  maxWebrtcUnreadBytes: limit(
-    67_108_864,
-    'Maximum bytes that come over WebRTC faster than they are read, of all peers together (libp2p engine), shared by their addresses: nothing holds these peers back. A stream that finds no room is reset.',
-    262_144,
-  ),
+  maxWebrtcUnreadBytes: limit(67_108_864, 'Maximum bytes of libp2p over WebRTC that wait unread, shared by addresses.', 262_144),
   maxRelayReservations: limit(50, 'Maximum reservations: peers that can be reached through this gateway as a relay.'),
   maxRelayStreams: limit(100, 'Maximum relayed connections at a time through this gateway as a relay.'),
   relayBytesPerSecond: limit(

@@ -1,6 +1,7 @@
 import { multiaddr as parse } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { createDeadline } from '../lib/deadline.ts'
+import { createRunningTime } from '../lib/running-time.ts'
 import { createShares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import { isCircuitAddress, relayOf } from './dial/circuit-address.ts'
@@ -13,7 +14,8 @@ import { type DialPolicy, hostOf } from './dial/policy.ts'
  * 9002, section 6.2), while a new one works at once. A link without signs of life is pinged, then doubted: its peer is
  * dialled on a second connection. If the peer answers there while the link is still mute, the link is replaced. A busy
  * peer answers on neither or on both, and keeps its link. After a doubted link ends, its peer is dialled for some more
- * minutes. The same holds for a relayed link that ends while it is quiet, since it ends with the relay's links.
+ * minutes. The same holds for a relayed link that ends while it is quiet, since it ends with the relay's links. Time in
+ * which this process stands still is no silence: what the other end has sent meanwhile is still to be read.
  */
 export interface SilentLinks {
   start(): void
@@ -71,11 +73,12 @@ export function createSilentLinks(
     prove(multiaddr: string, signal: AbortSignal): Promise<void>
     dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
     logger: Logger
-    now?: () => number
   },
 ): SilentLinks {
   const { doubtedLinkMs } = init.limits
-  const { isSettled, isWanted, policy, prove, dial, logger, now = () => performance.now() } = components
+  const { isSettled, isWanted, policy, prove, dial, logger } = components
+  const now = () => performance.now()
+  const runningTime = createRunningTime()
   const places = createShares({ max: maxDials })
   const doubted = new Map<string, Doubted>()
   const pinged = new Set<string>()
@@ -86,7 +89,7 @@ export function createSilentLinks(
   let looking: NodeJS.Timeout | undefined
 
   function quietMs({ heardAt }: WatchedLink): number {
-    return now() - heardAt
+    return runningTime.since(heardAt)
   }
 
   function isSilent(link: WatchedLink): boolean {
@@ -203,11 +206,13 @@ export function createSilentLinks(
     start() {
       if (looking !== undefined) return
       stopping = new AbortController()
+      runningTime.start()
       looking = setInterval(look, doubtedLinkMs / looksPerDoubt)
     },
     async stop() {
       clearInterval(looking)
       looking = undefined
+      runningTime.stop()
       stopping.abort(new Error('the node was stopped'))
       doubted.clear()
       seen.clear()

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createSilentLinks, type WatchedLink } from '../../src/engine/silent-links.ts'
 import type { AddressSource } from '../../src/model/peer.ts'
 import { silentLog } from '../fixtures/log.ts'
+import { leapClock } from '../fixtures/stand-still.ts'
 
 const doubtedLinkMs = 8_000
 const id = '12D3KooWHyCcNwUGy2Jygot4vkQKpxovWTjMP6Gep3coSkQMhUYc'
@@ -94,6 +95,30 @@ test('a link whose peer answers pings is left alone, however quiet it is', async
 
 test('a link that is mute while its peer answers beside it is cut, and its peer dialled', async () => {
   const { calls, silentLinks } = peer({ answersDials: true })
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(calls.filter((call) => call !== 'ping')).toEqual(['prove', 'cut', 'dial'])
+  await silentLinks.stop()
+})
+
+test('time in which this process stands still is no silence of its peers', async () => {
+  for (const multiaddr of [address, relayed]) {
+    const { calls, state, silentLinks } = peer({ multiaddr, answersPings: true, answersDials: true })
+    await vi.advanceTimersByTimeAsync(4_500)
+    leapClock(30_000)
+    await vi.advanceTimersByTimeAsync(4_000)
+    // It ends after another pause.
+    leapClock(30_000)
+    state.isLinked = false
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(calls.filter((call) => call !== 'ping')).toEqual([])
+    await silentLinks.stop()
+  }
+})
+
+test('a link that is mute after this process has stood still is replaced as any other', async () => {
+  const { calls, silentLinks } = peer({ answersDials: true })
+  await vi.advanceTimersByTimeAsync(1_000)
+  leapClock(30_000)
   await vi.advanceTimersByTimeAsync(10_000)
   expect(calls.filter((call) => call !== 'ping')).toEqual(['prove', 'cut', 'dial'])
   await silentLinks.stop()
@@ -201,6 +226,7 @@ test('a name that nobody here has given is dialled on the word of who told it, s
 
 test('many links to one host that fell mute leave places to dial the peers of others, and each has its turn', async () => {
   const tried: string[] = []
+  const heardAt = performance.now() - 1_000_000
   const peers = Array.from({ length: 100 }, (_, number) => ({
     peerId: `stranger ${number}`,
     multiaddr: address.replace('tcp/1', `tcp/${number + 1}`),
@@ -209,7 +235,7 @@ test('many links to one host that fell mute leave places to dial the peers of ot
   const silentLinks = createSilentLinks(
     { limits: { doubtedLinkMs } },
     {
-      links: () => peers.map((each) => ({ ...each, heardAt: 0, ping: () => Promise.reject(new Error('mute')), cut: () => undefined })),
+      links: () => peers.map((each) => ({ ...each, heardAt, ping: () => Promise.reject(new Error('mute')), cut: () => undefined })),
       isSettled: () => true,
       isWanted: () => false,
       policy: { asking: () => ({ [Symbol.dispose]: () => undefined }), sourceOf: () => 'learnt' },
@@ -219,7 +245,6 @@ test('many links to one host that fell mute leave places to dial the peers of ot
       },
       dial: async () => undefined,
       logger: silentLog,
-      now: () => 1_000_000,
     },
   )
   silentLinks.start()

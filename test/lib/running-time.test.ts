@@ -38,3 +38,40 @@ test('it stands still before its start and after its stop', () => {
   vi.advanceTimersByTime(1_000)
   expect(time.now() - begun).toBe(1_000)
 })
+
+test('running time since an instant leaves out the pauses after it', () => {
+  const time = createRunningTime()
+  onTestFinished(() => time.stop())
+  time.start()
+  const first = performance.now()
+  vi.advanceTimersByTime(1_000)
+  leapClock(60_000)
+  expect(time.since(first)).toBe(1_500)
+  vi.advanceTimersByTime(1_000)
+  const second = performance.now()
+  leapClock(30_000)
+  vi.advanceTimersByTime(1_000)
+  for (const [instant, least] of [
+    [first, 3_000],
+    [second, 1_000],
+  ] as const) {
+    expect(time.since(instant)).toBeGreaterThanOrEqual(least)
+    expect(time.since(instant)).toBeLessThanOrEqual(least + 1_000)
+  }
+  expect(time.since(performance.now())).toBe(0)
+})
+
+test('of many pauses the last ones are left out', () => {
+  const time = createRunningTime()
+  onTestFinished(() => time.stop())
+  time.start()
+  const first = performance.now()
+  let last = first
+  for (let pauses = 0; pauses < 100; pauses++) {
+    last = performance.now()
+    leapClock(1_000)
+    vi.advanceTimersByTime(250)
+  }
+  expect(time.since(last)).toBeLessThanOrEqual(750)
+  expect(time.since(first)).toBeGreaterThan(75_000)
+})

@@ -72,6 +72,7 @@ export const engines = [
       ['more peers of doubted links are remembered than may be', 'if (doubted.size <= maxDoubted) return', 'return'],
       ['a link is cut before its peer has answered beside it', 'await prove(multiaddr, signal)', ''],
       ['a link that is heard again is cut', 'if (!isSilent(link) || stopping.signal.aborted) return', ''],
+      ['pauses of this process are silence', 'runningTime.since(heardAt)', 'now() - heardAt'],
       ['quiet links are not pinged', 'ping(link)\n      if', 'if'],
       [
         'a link that has ended is forgotten',

@@ -23,6 +23,8 @@ export const relays = [
       ['one relay is enough', "need() === 'seek' && held.size < wantedRelays", "need() === 'seek' && held.size < 1"],
       ['a relay is used that carries nothing', '      await proven(peerId)\n      // The link', '      // The link'],
       ['a peer that refused is asked at once', '(refused.get(peerId)?.notBefore ?? 0) <= now()', 'now() >= 0'],
+      ['a relay that could not be heard is dropped', 'if (hasMissed(begun)) relay.proveAt = now()', 'if (begun < 0) relay.proveAt = now()'],
+      ['a relay that is silent for as long as this process was is kept', '(now() - since) / 2', '(now() - since)'],
       ['a relay that goes is kept', "if (!linked.includes(peerId)) drop(peerId, new Error('its link has ended'))", ''],
     ],
   ),

@@ -60,9 +60,11 @@ export function createRelayKeeper(components: {
   onChange(): void
   logger: Logger
   now: () => number
+  /** Milliseconds in which this process has run since a value of `now`. */
+  ranSince(instant: number): number
   random?: () => number
 }): RelayKeeper {
-  const { need, speaking, reserve, prove, onChange, logger, now, random } = components
+  const { need, speaking, reserve, prove, onChange, logger, now, ranSince, random } = components
   const held = new Map<string, Held>()
   const refused = new BoundedMap<string, { failures: number; notBefore: number }>({ max: maxRefused })
   const asking = new Map<string, Promise<boolean>>()
@@ -144,7 +146,13 @@ export function createRelayKeeper(components: {
     return await answer
   }
 
+  /** Whether this process stood still for most of the time since then: what the relay has sent meanwhile was not read. */
+  function hasMissed(since: number): boolean {
+    return ranSince(since) < (now() - since) / 2
+  }
+
   async function look(peerId: string, relay: Held): Promise<void> {
+    const begun = now()
     try {
       if (now() >= relay.renewAt) {
         const reservation = await reserve(peerId)
@@ -154,7 +162,9 @@ export function createRelayKeeper(components: {
         await proven(peerId)
       }
     } catch (reason) {
-      if (held.get(peerId) === relay) drop(peerId, reason)
+      if (held.get(peerId) !== relay) return
+      if (hasMissed(begun)) relay.proveAt = now()
+      else drop(peerId, reason)
     }
   }
 

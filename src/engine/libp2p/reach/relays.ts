@@ -4,6 +4,7 @@ import type { Connection, Peer } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
+import { createRunningTime } from '../../../lib/running-time.ts'
 import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { isCircuitAddress, relayOf } from '../../dial/circuit-address.ts'
@@ -57,6 +58,7 @@ export function createRelays(
   const { node, need, peers, wanted, routing, announce, logger } = components
   const { isWanted, isSettled } = wanted
   const now = () => performance.now()
+  const runningTime = createRunningTime()
   const client = createRelayClient({ peerId: init.peerId, timeoutMs: init.limits.dialTimeoutMs }, components)
   const keeper = createRelayKeeper({
     need,
@@ -66,6 +68,7 @@ export function createRelays(
     onChange: () => announce(keeper.addresses),
     logger,
     now,
+    ranSince: runningTime.since,
   })
   const search = createRelaySearch({
     isMissing: () => keeper.isMissing && !stopping.signal.aborted,
@@ -157,11 +160,13 @@ export function createRelays(
     offered: client.offered,
     start() {
       stopping = new AbortController()
+      runningTime.start()
       timer = setInterval(look, lookMs).unref()
       lostCircuits.start()
     },
     async stop() {
       clearInterval(timer)
+      runningTime.stop()
       stopping.abort(new Error('the node was stopped'))
       keeper.stop()
       await Promise.all([search.stop(), lostCircuits.stop()])

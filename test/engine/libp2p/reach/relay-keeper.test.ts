@@ -11,18 +11,28 @@ function node(peers: Record<string, Word>) {
     need: 'seek' as RelayNeed,
     peers: new Map<string, Word>(Object.entries(peers)),
     addresses: '/ip4/192.0.2.1',
+    /** Milliseconds for which the process stands still while a relay is asked, and those in which it runs. */
+    pausedMs: 0,
+    ranMs: 0,
+    pauses: [] as Array<{ at: number; ms: number }>,
     asked: [] as Array<{ peerId: string; at: number }>,
     changes: 0,
+  }
+  function wait(): void {
+    state.pauses.push({ at: state.now, ms: state.pausedMs })
+    state.now += state.pausedMs + state.ranMs
   }
   const keeper = createRelayKeeper({
     need: () => state.need,
     speaking: () => [...state.peers.keys()],
     async reserve(peerId) {
       state.asked.push({ peerId, at: state.now })
+      wait()
       if (state.peers.get(peerId) === 'refuses') throw new Error('full')
       return { renewMs: 600_000, addresses: [`${state.addresses}/p2p/${peerId}/p2p-circuit`] }
     },
     async prove(peerId) {
+      wait()
       const word = state.peers.get(peerId)
       if (word === 'is silent') throw new Error('no answer')
       return word === 'does not say' ? undefined : word === 'carries'
@@ -30,6 +40,7 @@ function node(peers: Record<string, Word>) {
     onChange: () => state.changes++,
     logger: silentLog,
     now: () => state.now,
+    ranSince: (begun) => state.pauses.reduce((left, { at, ms }) => (at >= begun ? left - ms : left), state.now - begun),
     random: () => 1,
   })
   /** Steps as often as a node does. */
@@ -135,4 +146,32 @@ test('a reservation is renewed in time, and its new addresses are announced', as
   expect(state.asked).toHaveLength(2)
   expect(keeper.addresses).toEqual(['/ip4/192.0.2.2/p2p/a/p2p-circuit'])
   expect(state.changes).toBe(2)
+})
+
+test('a relay that does not answer while this process stands still is asked again, and replaced when it is silent then', async () => {
+  const { state, keeper, pass } = node({ a: 'carries' })
+  await keeper.step()
+  for (const word of ['is silent', 'lies', 'is silent'] as const) {
+    state.peers.set('a', word)
+    Object.assign(state, { pausedMs: 30_000, ranMs: 10_000 })
+    await pass(proveMs)
+    expect(keeper.relays).toEqual(['a'])
+  }
+  expect([state.asked.length, state.changes]).toEqual([1, 1])
+  Object.assign(state, { pausedMs: 4_000 })
+  await pass(1_000)
+  expect(keeper.relays).toEqual([])
+})
+
+test('a reservation whose renewal falls into a pause of this process is renewed after it', async () => {
+  const { state, keeper, pass } = node({ a: 'carries' })
+  await pass(598_000)
+  state.peers.set('a', 'refuses')
+  Object.assign(state, { pausedMs: 30_000, ranMs: 10_000 })
+  await pass(3_000)
+  expect(keeper.relays).toEqual(['a'])
+  Object.assign(state, { pausedMs: 0, ranMs: 0 })
+  state.peers.set('a', 'carries')
+  await pass(1_000)
+  expect([keeper.relays, state.asked.length]).toEqual([['a'], 3])
 })

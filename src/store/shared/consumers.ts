@@ -18,6 +18,8 @@ import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
 export interface ConsumerDialect {
   /** Runs the steps in one transaction. */
   run<Result>(steps: Steps<Result>): Promise<Result>
+  /** Runs steps of one statement, which reads. */
+  read<Result>(steps: Steps<Result>): Promise<Result>
   /** Ends a query whose rows are locked; one that another transaction has locked is waited for. */
   locked: Sql
   /** Ends a query whose rows are locked; those that another transaction has locked are left out. */
@@ -42,9 +44,9 @@ const settingsSchema = z.object({
 })
 const columns = sql`"name", "client", "settings", "createdAt", "position", "prunedSince", "gaps", "gapFrom", "gapTo"`
 
-/** The contract in statements that both databases understand; each method is one transaction. */
+/** The contract in statements that both databases understand; each method is one transaction or one read. */
 export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
-  const { run } = dialect
+  const { run, read } = dialect
   const among = (ids: string[]) => sql`"id" IN (${dialect.texts(JSON.stringify(ids))})`
   const amongOrAll = (ids: string[] | undefined) => (ids === undefined ? sql`true` : among(ids))
 
@@ -162,13 +164,13 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
 
   return {
     list: () =>
-      run(
+      read(
         (function* () {
           const rows = yield sql`SELECT ${columns} FROM "Consumer" ORDER BY "name"`
           return rows.map(toRecord)
         })(),
       ),
-    get: (name) => run(find(name)),
+    get: (name) => read(find(name)),
     create: (consumer) =>
       run(
         (function* () {
@@ -237,7 +239,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
         })(),
       ),
     parked: ({ name, after, limit }) =>
-      run(
+      read(
         (function* () {
           const rows = yield sql`SELECT "id", "seq", "attempt" FROM "ConsumerItem"
             WHERE "consumer" = ${name} AND "dueAt" = ${never} AND "seq" > ${after} ORDER BY "seq" LIMIT ${limit}`
@@ -253,7 +255,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
         })(),
       ),
     count: ({ name, now }) =>
-      run(
+      read(
         (function* (): Steps<ItemCounts> {
           const [[all = 0, claimed = 0, parked = 0] = []] = yield sql`SELECT count(*),
             count(CASE WHEN "claimedBy" IS NOT NULL AND "dueAt" > ${now} THEN 1 END), count(CASE WHEN "dueAt" = ${never} THEN 1 END)

@@ -87,7 +87,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: SqliteStore
         return await deliveries.add(delivery, since)
       },
     },
-    consumers: createSqliteConsumers({ writer: () => opened().writer }),
+    consumers: createSqliteConsumers({ writer: () => opened().writer, reader: () => opened().reader }),
     webhooks: createWebhookStore({ prisma: () => opened().prisma, turn }),
     clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
     // The key's state file holds the lock, and no other process uses the database.

@@ -8,14 +8,13 @@ import { startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * (f) Cost of an idle subscriber: resident memory after garbage collection, with subscribers minus without, per
- * subscriber. The limit, in the same run, is a bare `ws` server with the same number of sockets.
+ * (f) Cost of an idle subscriber: how much the resident memory, after garbage collection, grows with one more. The limit, in the same run, is a bare `ws` server with the same number of sockets.
  */
 
-const count = 2_000
+const count = 4_000
 const publishedMiB = 128
-/** Subscribers that connect and leave first, so that code loaded and compiled for them is not counted. */
-const firstVisitors = 20
+/** Subscribers that are there before the others: what grows once for the first ones, code and heap, is not counted. */
+const firstSubscribers = 1_000
 
 interface Subject {
   url: string
@@ -74,11 +73,12 @@ async function publish(url: string): Promise<void> {
 
 /** In KiB. */
 async function perSubscriber({ url, pid, greeting }: Subject, resources: AsyncDisposableStack): Promise<number> {
-  const first = startSubscribers()
-  await first.connect({ url, count: firstVisitors, greeting })
-  await first.end()
+  const connect = async (some: number) => {
+    const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
+    await subscribers.connect({ url, count: some, greeting })
+  }
+  await connect(firstSubscribers)
   const before = await settledMemory(pid)
-  const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
-  await subscribers.connect({ url, count, greeting })
+  await connect(count)
   return ((await settledMemory(pid)) - before) / count
 }

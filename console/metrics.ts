@@ -55,24 +55,47 @@ export function publishQuantile(before: Sample[], now: Sample[], quantile: numbe
 
 export interface Refusal {
   what: string
+  why: string
   count: number
+}
+
+/** By the status of HTTP. */
+const reasons: Readonly<Record<string, string>> = {
+  400: 'the request is not valid',
+  401: 'no valid token',
+  403: 'the token does not allow it',
+  404: 'not found',
+  408: 'the request came too slowly',
+  409: 'in conflict with another request',
+  413: 'too large',
+  415: 'not of a media type that is understood',
+  421: 'the host name is not allowed',
+  422: 'the request is not valid',
+  429: 'too many requests',
+  500: 'an error of the gateway',
+  503: 'busy, or not ready',
+  504: 'no answer in time',
+  507: 'no room on the disk',
 }
 
 /** What was refused since the start of the gateway, the most frequent first. */
 export function refusals(samples: Sample[]): Refusal[] {
-  const counts = new Map<string, number>()
-  for (const sample of samples) {
-    const what = refusalOf(sample)
-    if (what !== undefined && sample.value > 0) counts.set(what, (counts.get(what) ?? 0) + sample.value)
-  }
-  return [...counts].map(([what, count]) => ({ what, count })).toSorted((a, b) => b.count - a.count)
+  const refused = samples.flatMap((sample) => (sample.value > 0 ? refusalOf(sample) : []))
+  const alike = Map.groupBy(refused, ({ what, why }) => `${what} ${why}`)
+  return [...alike.values()]
+    .flatMap(([first, ...others]) =>
+      first === undefined ? [] : { ...first, count: others.reduce((total, { count }) => total + count, first.count) },
+    )
+    .toSorted((a, b) => b.count - a.count)
 }
 
-function refusalOf({ name, labels }: Sample): string | undefined {
+function refusalOf({ name, labels, value: count }: Sample): Refusal[] {
   const { operation = '', status = '', limit = '', code = '', verdict = '' } = labels
-  if (name === 'peergate_http_request_seconds_count') return Number(status) >= 400 ? `${operation}: status ${status}` : undefined
-  if (name === 'peergate_network_limits_reached_total') return `limit of the network: ${limit}`
-  if (name === 'peergate_failed_writes_total') return `write failed: ${code}`
-  if (name === 'peergate_received_messages_total') return verdict === 'accept' ? undefined : `message of a peer: ${verdict}`
-  return undefined
+  if (name === 'peergate_http_request_seconds_count' && Number(status) >= 400)
+    return [{ what: `request: ${operation}`, why: reasons[status] ?? `status ${status}`, count }]
+  if (name === 'peergate_network_limits_reached_total') return [{ what: 'network', why: `limit reached: ${limit}`, count }]
+  if (name === 'peergate_failed_writes_total') return [{ what: 'write to the database', why: code, count }]
+  if (name === 'peergate_received_messages_total' && verdict !== 'accept')
+    return [{ what: 'message of a peer', why: `verdict: ${verdict}`, count }]
+  return []
 }

@@ -42,7 +42,7 @@ export function SignIn({ reason, done }: { reason: string; done: () => void }) {
         </form>
       </Card>
       <p class="faint">
-        <code>peergate token create</code> makes a token. The page keeps a session instead of it.
+        <code>peergate token create</code> creates one. The browser keeps a session in a cookie, not the token.
       </p>
     </main>
   )

@@ -22,52 +22,18 @@ export function Tokens() {
 
   return (
     <>
-      <Card title="Make a token">
-        <form onSubmit={create}>
-          <div class="row">
-            <Field label="Name">
-              <input required value={name} onInput={({ currentTarget }) => setName(currentTarget.value)} />
-            </Field>
-            <Field label="Topics and patterns, or else all">
-              <input value={topics} onInput={({ currentTarget }) => setTopics(currentTarget.value)} />
-            </Field>
-          </div>
-          <fieldset class="row">
-            <legend>May</legend>
-            {actions.filter(may).map((action) => (
-              <label key={action}>
-                <input
-                  type="checkbox"
-                  checked={chosen.includes(action)}
-                  onChange={() => setChosen(chosen.includes(action) ? chosen.filter((each) => each !== action) : [...chosen, action])}
-                />{' '}
-                {action}
-              </label>
-            ))}
-          </fieldset>
-          <button class="first" type="submit">
-            Make
-          </button>
-        </form>
-        <Failure error={error} />
-        {made?.secret != null && (
-          <p class="notice" role="status">
-            The token of {made.name}, shown only now: <code>{made.secret}</code>
-          </p>
-        )}
-      </Card>
       <Card title="Tokens">
         <Listing
           label="Tokens"
           list={tokens}
           columns={[
             { name: 'Name', cell: (token) => token.name },
-            { name: 'Id', cell: ({ id }) => <code>{id}</code> },
-            { name: 'May', cell: (token) => token.actions.join(', ') },
+            { name: 'Id', cell: ({ id }) => <code class="whole">{id}</code> },
+            { name: 'Allowed', cell: (token) => token.actions.join(', ') },
             { name: 'Topics', cell: (token) => token.topics.join(', ') },
-            { name: 'Made', cell: ({ createdAt }) => time(createdAt) },
+            { name: 'Created', cell: ({ createdAt }) => time(createdAt) },
             { name: 'Last use', cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : time(lastUsedAt)) },
-            { name: 'Ends', cell: ({ expiresAt }) => (expiresAt === null ? 'never' : time(expiresAt)) },
+            { name: 'Expires', cell: ({ expiresAt }) => (expiresAt === null ? 'never' : time(expiresAt)) },
             {
               name: 'Actions',
               cell: (token) => (
@@ -90,6 +56,40 @@ export function Tokens() {
           none="There are no tokens: programs on this host need none."
         />
       </Card>
+      <Card title="Create a token">
+        <form onSubmit={create}>
+          <div class="row">
+            <Field label="Name">
+              <input required value={name} onInput={({ currentTarget }) => setName(currentTarget.value)} />
+            </Field>
+            <Field label="Topics and patterns (empty: all)">
+              <input value={topics} onInput={({ currentTarget }) => setTopics(currentTarget.value)} />
+            </Field>
+          </div>
+          <fieldset class="row">
+            <legend>Allowed actions</legend>
+            {actions.filter(may).map((action) => (
+              <label key={action}>
+                <input
+                  type="checkbox"
+                  checked={chosen.includes(action)}
+                  onChange={() => setChosen(chosen.includes(action) ? chosen.filter((each) => each !== action) : [...chosen, action])}
+                />{' '}
+                {action}
+              </label>
+            ))}
+          </fieldset>
+          <button class="first" type="submit">
+            Create
+          </button>
+        </form>
+        <Failure error={error} />
+        {made?.secret != null && (
+          <p class="notice" role="status">
+            The token of {made.name}, shown only now: <code>{made.secret}</code>
+          </p>
+        )}
+      </Card>
     </>
   )
 }
@@ -107,10 +107,10 @@ export function AuditLog() {
       <Table
         label="Audit log"
         columns={[
-          { name: 'Time', cell: ({ at }) => time(at) },
-          { name: 'Who', cell: ({ actor }) => <code>{actor}</code> },
+          { name: 'Time', cell: ({ at }) => <span class="whole">{time(at)}</span> },
+          { name: 'Who', cell: ({ actor }) => <code class="whole">{actor}</code> },
           { name: 'What', cell: ({ act }) => act },
-          { name: 'Detail', cell: ({ detail }) => <code>{JSON.stringify(detail)}</code> },
+          { name: 'Detail', cell: ({ detail }) => <code class="sentence">{JSON.stringify(detail, leaveEmptyOut)}</code> },
         ]}
         rows={entries.value?.items}
         keyOf={({ id }) => id}
@@ -119,4 +119,9 @@ export function AuditLog() {
       <Pages after={after} next={entries.value?.next} go={setAfter} />
     </Card>
   )
+}
+
+/** Most requests have no query, and many no parameters. */
+function leaveEmptyOut(_name: string, value: unknown): unknown {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0 ? undefined : value
 }

@@ -9,10 +9,10 @@ import { ParkedMessages } from './parked-messages.tsx'
 type Consumer = Schemas['ConsumerState']
 
 export const deliverySettings = [
-  { name: 'ackWaitMs', label: 'Time of a worker, s', unit: 1_000, min: 100 },
-  { name: 'maxUnacked', label: 'Unacked, at most', min: 1 },
-  { name: 'maxDeliveries', label: 'Parked after deliveries, or 0' },
-  { name: 'backoffMs', label: 'Pause before a retry, s', unit: 1_000 },
+  { name: 'ackWaitMs', label: 'Acknowledgement timeout, s', unit: 1_000, min: 100 },
+  { name: 'maxUnacked', label: 'Maximum unacknowledged', min: 1 },
+  { name: 'maxDeliveries', label: 'Deliveries before parking (0: no limit)' },
+  { name: 'backoffMs', label: 'Retry delay, s', unit: 1_000 },
 ] as const
 
 /** A consumer: what it is, its settings, and its parked messages. */
@@ -24,7 +24,7 @@ export function OpenedConsumer({ consumer, changed, close }: { consumer: Consume
   const facts = [
     { name: 'Topics', value: selected(consumer) },
     { name: 'Order', value: order },
-    { name: 'Made', value: `${time(createdAt)}, by ${createdBy}` },
+    { name: 'Created', value: `${time(createdAt)}, by ${createdBy}` },
     { name: 'Position', value: <code>{position}</code> },
     { name: 'Pending', value: pendingOf(consumer) },
     { name: 'Waiting', value: number(waiting) },

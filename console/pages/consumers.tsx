@@ -41,14 +41,10 @@ export function Consumers() {
   const shown = consumers.value?.items.find(({ name }) => name === opened)
   return (
     <>
-      {may('consume') && <NewConsumer made={consumers.again} />}
-      {shown !== undefined && (
-        <OpenedConsumer key={shown.name} consumer={shown} changed={consumers.again} close={() => setOpened(undefined)} />
-      )}
       <Card
         title="Consumers"
         aside={
-          <Field label="Only with">
+          <Field label="Search">
             {/* With each letter the gateway would count again. What is being typed stays, as no value is given. */}
             <input type="search" onChange={({ currentTarget }) => setWanted(currentTarget.value)} />
           </Field>
@@ -75,6 +71,10 @@ export function Consumers() {
           none={wanted === '' ? 'There is no consumer.' : 'No consumer has this in its name or topics.'}
         />
       </Card>
+      {shown !== undefined && (
+        <OpenedConsumer key={shown.name} consumer={shown} changed={consumers.again} close={() => setOpened(undefined)} />
+      )}
+      {may('consume') && <NewConsumer made={consumers.again} />}
     </>
   )
 }
@@ -123,7 +123,7 @@ function NewConsumer({ made }: { made: () => void }) {
   }
 
   return (
-    <Card title="Make a consumer">
+    <Card title="Create a consumer">
       <form onSubmit={create}>
         <div class="row">
           <Field label="Name">
@@ -132,7 +132,7 @@ function NewConsumer({ made }: { made: () => void }) {
           <SelectionFields selection={selection} change={setSelection} />
         </div>
         <div class="row">
-          <PositionField label="Begin" initial="latest" change={setAfter} />
+          <PositionField label="Start" initial="latest" change={setAfter} />
           <Field label="Order">
             <select value={order} onChange={({ currentTarget }) => setOrder(orders.find((each) => each === currentTarget.value) ?? 'none')}>
               {orders.map((each) => (
@@ -148,7 +148,7 @@ function NewConsumer({ made }: { made: () => void }) {
           </div>
         </details>
         <button class="first" type="submit">
-          Make
+          Create
         </button>
       </form>
       <Failure error={error} />

@@ -24,7 +24,7 @@ export function Direct() {
     try {
       if (service === '') {
         await call(() => stream().send(to, data, { signal }))
-        setResult({ told: 'It is queued.' })
+        setResult({ told: 'Queued. Its delivery is listed below.' })
         deliveries.again()
       } else {
         const answer = await call(() => stream().request(to, service, data, { signal }))
@@ -44,7 +44,7 @@ export function Direct() {
               <input required size={40} value={to} onInput={({ currentTarget }) => setTo(currentTarget.value.trim())} />
             </Field>
             {may('request') && (
-              <Field label={may('direct') ? 'Service to ask, or else a message' : 'Service to ask'}>
+              <Field label={may('direct') ? 'Service to ask (empty: send a message)' : 'Service to ask'}>
                 <input required={!may('direct')} value={service} onInput={({ currentTarget }) => setService(currentTarget.value.trim())} />
               </Field>
             )}
@@ -69,7 +69,7 @@ export function Direct() {
               { name: 'State', cell: ({ state }) => <Badge tone={state === 'delivered' ? 'good' : 'neutral'}>{state}</Badge> },
               { name: 'Attempts', cell: ({ attempts }) => number(attempts), number: true },
               { name: 'Last error', cell: ({ lastError }) => lastError ?? '–' },
-              { name: 'Made', cell: ({ createdAt }) => time(createdAt) },
+              { name: 'Created', cell: ({ createdAt }) => time(createdAt) },
               { name: 'Changed', cell: ({ updatedAt }) => time(updatedAt) },
             ]}
             keyOf={({ id }) => id}

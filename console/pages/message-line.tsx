@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import type { Message } from '../../clients/typescript/src/index.ts'
 import { type Form, maxShown, shown } from '../decode.ts'
-import { Field } from '../parts.tsx'
+import { Badge, Facts, Field } from '../parts.tsx'
 import { type Language, languages, snippet } from '../snippets.ts'
 import { shortId, time } from '../words.ts'
 
@@ -43,12 +43,24 @@ function Details({ message }: { message: Message }) {
 
   return (
     <div>
-      <p>
-        Author <code>{message.from}</code>, number {message.sequence}, id <code>{message.id}</code>, cursor <code>{message.cursor}</code>.
-        The gateway has verified the signature before it stored the message: <code>{message.signature}</code>
-      </p>
+      <Facts
+        facts={[
+          { name: 'Author', value: <code>{message.from}</code> },
+          { name: 'Sequence number', value: <code>{message.sequence}</code> },
+          { name: 'Cursor', value: <code>{message.cursor}</code> },
+          { name: 'Id', value: <code>{message.id}</code> },
+          {
+            name: 'Signature',
+            value: (
+              <>
+                <Badge tone="good">valid</Badge> verified before it was stored <code>{message.signature}</code>
+              </>
+            ),
+          },
+        ]}
+      />
       <div class="row">
-        <Field label="Publish it again with">
+        <Field label="Copy as">
           <select
             value={language}
             onChange={({ currentTarget }) => setLanguage(languages.find((each) => each === currentTarget.value) ?? 'curl')}

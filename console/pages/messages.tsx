@@ -106,10 +106,10 @@ function Follow({ topic, setTopic }: { topic: string; setTopic: (topic: string) 
         )}
       </form>
       <div class="row">
-        <Field label="Only with">
+        <Field label="Search">
           <input type="search" value={filter} onInput={({ currentTarget }) => setFilter(currentTarget.value)} />
         </Field>
-        <Field label="Shown as">
+        <Field label="Decode as">
           <select value={form} onChange={({ currentTarget }) => setForm(forms.find((each) => each === currentTarget.value) ?? 'auto')}>
             {forms.map((each) => (
               <option key={each}>{each}</option>

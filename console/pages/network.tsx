@@ -16,6 +16,7 @@ export function Network() {
   const node = usePoll(() => gateway.rest.call('get', '/v1/node'), 10_000)
   const peers = usePoll(() => gateway.rest.call('get', '/v1/peers', { query: { state, limit: 500 } }), 5_000, state)
   const [named, setNamed] = useState<Peer>()
+  const connecting = useChanges(peers.again)
   const { act, error } = useChanges(() => {
     setNamed(undefined)
     peers.again()
@@ -26,29 +27,7 @@ export function Network() {
 
   return (
     <>
-      <TextForm
-        title="Connect to a peer"
-        label="Multiaddr or peer id"
-        button="Connect"
-        submit={(address) => {
-          const body = address.startsWith('/') ? { multiaddr: address } : { peerId: address }
-          void act(() => gateway.rest.call('post', '/v1/peers', { body }))
-        }}
-      >
-        <Failure error={error} />
-      </TextForm>
-      {named !== undefined && (
-        <TextForm
-          key={named.peerId}
-          title={`Label of ${shortId(named.peerId)}`}
-          label="Label, or nothing"
-          button="Save"
-          close={() => setNamed(undefined)}
-          initial={named.label ?? ''}
-          isOptional
-          submit={(label) => change(named.peerId, { label: label === '' ? null : label })}
-        />
-      )}
+      <Failure error={error} />
       {state === 'connected' && node.value !== undefined && (peers.value?.items.length ?? 0) > 0 && (
         <Card title="Links">
           <PeerGraph own={node.value.peerId} networks={node.value.networks.map(({ engine }) => engine)} peers={peers.value?.items ?? []} />
@@ -57,7 +36,7 @@ export function Network() {
       <Card
         title="Peers"
         aside={
-          <Field label="Which">
+          <Field label="Show">
             <select
               value={state}
               onChange={({ currentTarget }) => setState(states.find((each) => each === currentTarget.value) ?? 'connected')}
@@ -81,7 +60,7 @@ export function Network() {
             { name: 'Score', cell: ({ score }) => (score === null ? '–' : number(score)), number: true },
             { name: 'Agent', cell: ({ agent }) => agent ?? '–' },
             { name: 'Topics', cell: ({ topics }) => number(topics.length), number: true },
-            { name: 'Seen', cell: ({ lastSeen }) => time(lastSeen) },
+            { name: 'Last seen', cell: ({ lastSeen }) => <span class="whole">{time(lastSeen)}</span> },
             {
               name: 'Actions',
               cell: (peer) => (
@@ -115,6 +94,29 @@ export function Network() {
           none={state === 'connected' ? 'No peer is connected.' : `No peer is ${state}.`}
         />
       </Card>
+      {named !== undefined && (
+        <TextForm
+          key={named.peerId}
+          title={`Label of ${shortId(named.peerId)}`}
+          label="Label (empty: none)"
+          button="Save"
+          close={() => setNamed(undefined)}
+          initial={named.label ?? ''}
+          isOptional
+          submit={(label) => change(named.peerId, { label: label === '' ? null : label })}
+        />
+      )}
+      <TextForm
+        title="Connect to a peer"
+        label="Multiaddr or peer id"
+        button="Connect"
+        submit={(address) => {
+          const body = address.startsWith('/') ? { multiaddr: address } : { peerId: address }
+          void connecting.act(() => gateway.rest.call('post', '/v1/peers', { body }))
+        }}
+      >
+        <Failure error={connecting.error} />
+      </TextForm>
       {may('read') && (
         <Card title="This gateway">
           <Failure error={node.error} />

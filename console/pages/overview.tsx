@@ -95,10 +95,11 @@ export function Overview() {
             label="Refusals"
             columns={[
               { name: 'What', cell: ({ what }) => what },
+              { name: 'Why', cell: ({ why }) => why },
               { name: 'Times', cell: ({ count }) => number(count), number: true },
             ]}
             rows={now === undefined ? undefined : refusals(now).slice(0, 20)}
-            keyOf={({ what }) => what}
+            keyOf={({ what, why }) => `${what} ${why}`}
             none="Nothing was refused."
           />
         </Card>

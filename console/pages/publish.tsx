@@ -17,7 +17,7 @@ export function Publish({ initialTopic }: { initialTopic: string }) {
     try {
       const payload = isJson ? { json: JSON.parse(data) } : data
       const { recipients } = await call(() => stream().publish(topic ?? initialTopic, payload, { signal: AbortSignal.timeout(waitMs) }))
-      setResult({ told: `It is stored, and was handed to ${plural(recipients, 'peer')}.` })
+      setResult({ told: `Stored, and handed to ${plural(recipients, 'peer')}.` })
     } catch (error) {
       setResult({ error: error instanceof SyntaxError ? 'This is not JSON.' : wordsOf(error) })
     }
@@ -27,7 +27,7 @@ export function Publish({ initialTopic }: { initialTopic: string }) {
     <Card title="Publish">
       <form onSubmit={publish}>
         <div class="row">
-          <Field label="To the topic">
+          <Field label="To topic">
             <input required value={topic ?? initialTopic} onInput={({ currentTarget }) => setTopic(currentTarget.value)} />
           </Field>
           <Field label="Format">

@@ -18,7 +18,7 @@ export function Services() {
           columns={[
             { name: 'Service', cell: ({ service }: Service) => service },
             { name: 'Providers', cell: ({ providers }) => number(providers), number: true },
-            { name: 'In work', cell: ({ open, concurrency }) => `${number(open)} of ${number(concurrency)}`, number: true },
+            { name: 'Busy', cell: ({ open, concurrency }) => `${number(open)} of ${number(concurrency)}`, number: true },
             { name: 'Waiting', cell: ({ waiting }) => number(waiting), number: true },
             { name: 'Requests', cell: ({ requests }) => number(requests), number: true },
             { name: 'Answered', cell: ({ answers }) => number(answers), number: true },

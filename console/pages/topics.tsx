@@ -21,6 +21,7 @@ export function Topics() {
   }, 5_000)
   const [opened, setOpened] = useState<{ topic: Topic; part: 'retention' | 'subscribers' }>()
   const close = () => setOpened(undefined)
+  const joining = useChanges(topics.again)
   const { act, error } = useChanges(() => {
     close()
     topics.again()
@@ -28,25 +29,7 @@ export function Topics() {
 
   return (
     <>
-      <TextForm
-        title="Join a topic"
-        label="Topic"
-        button="Join"
-        submit={(topic) => void act(() => gateway.rest.call('put', '/v1/topics/{topic}', { path: { topic } }))}
-      >
-        <Failure error={error} />
-      </TextForm>
-      {opened?.part === 'subscribers' && <Subscribers key={opened.topic.topic} topic={opened.topic.topic} close={close} />}
-      {opened?.part === 'retention' && (
-        <Retention
-          key={opened.topic.topic}
-          topic={opened.topic}
-          close={close}
-          save={(retention) =>
-            void act(() => gateway.rest.call('patch', '/v1/topics/{topic}', { path: { topic: opened.topic.topic }, body: { retention } }))
-          }
-        />
-      )}
+      <Failure error={error} />
       <Card title="Topics">
         <Listing
           label="Topics"
@@ -99,6 +82,25 @@ export function Topics() {
           none="No topic is joined or stored."
         />
       </Card>
+      {opened?.part === 'subscribers' && <Subscribers key={opened.topic.topic} topic={opened.topic.topic} close={close} />}
+      {opened?.part === 'retention' && (
+        <Retention
+          key={opened.topic.topic}
+          topic={opened.topic}
+          close={close}
+          save={(retention) =>
+            void act(() => gateway.rest.call('patch', '/v1/topics/{topic}', { path: { topic: opened.topic.topic }, body: { retention } }))
+          }
+        />
+      )}
+      <TextForm
+        title="Join a topic"
+        label="Topic"
+        button="Join"
+        submit={(topic) => void joining.act(() => gateway.rest.call('put', '/v1/topics/{topic}', { path: { topic } }))}
+      >
+        <Failure error={joining.error} />
+      </TextForm>
     </>
   )
 }

@@ -19,9 +19,9 @@ export interface WebhookValues extends Sizes {
 export const newWebhook: WebhookValues = { url: '', selection: noSelection, headers: '', batchSize: 100, batchMs: 0, timeoutMs: 15_000 }
 
 const sizes = [
-  { name: 'batchSize', label: 'Messages of a request, at most', min: 1 },
-  { name: 'batchMs', label: 'Wait for more messages, s', unit: 1_000 },
-  { name: 'timeoutMs', label: 'Time to answer, s', unit: 1_000, min: 100 },
+  { name: 'batchSize', label: 'Maximum messages per request', min: 1 },
+  { name: 'batchMs', label: 'Batching delay, s', unit: 1_000 },
+  { name: 'timeoutMs', label: 'Timeout, s', unit: 1_000, min: 100 },
 ] as const
 
 /** Without `headers` when the form has none: a webhook keeps those that it has, whose values nobody is shown. */

@@ -107,7 +107,7 @@ function factsOf(webhook: Webhook) {
   return [
     { name: 'Receiver', value: url },
     { name: 'Topics', value: selected(webhook) },
-    { name: 'Made', value: `${time(createdAt)}, by ${createdBy}` },
+    { name: 'Created', value: `${time(createdAt)}, by ${createdBy}` },
     { name: 'Position', value: <code>{cursor}</code> },
     { name: 'Last accepted', value: time(acceptedAt) },
     ...(failingSince === null ? [] : [{ name: 'Failing', value: `${plural(failures, 'attempt')} since ${time(failingSince)}` }]),
@@ -163,7 +163,7 @@ function Settings({ webhook, save }: { webhook: Webhook; save: (changes: Schemas
   return (
     <form onSubmit={submit}>
       <ReceiverFields values={values} change={setValues} />
-      <RequestFields values={values} change={setValues} headersLabel="Header fields, if others than now, one a line" />
+      <RequestFields values={values} change={setValues} headersLabel="New header fields, one per line (empty: as now)" />
       <button class="first" type="submit">
         Save
       </button>

@@ -16,8 +16,6 @@ export function Webhooks() {
   const shown = webhooks.value?.items.find(({ id }) => id === opened)
   return (
     <>
-      {may('read') && <NewWebhook made={webhooks.again} />}
-      {shown !== undefined && <OpenedWebhook key={shown.id} webhook={shown} changed={webhooks.again} close={() => setOpened(undefined)} />}
       <Card title="Webhooks">
         <Listing
           label="Webhooks"
@@ -45,6 +43,8 @@ export function Webhooks() {
           none="There is no webhook that this client may see."
         />
       </Card>
+      {shown !== undefined && <OpenedWebhook key={shown.id} webhook={shown} changed={webhooks.again} close={() => setOpened(undefined)} />}
+      {may('read') && <NewWebhook made={webhooks.again} />}
     </>
   )
 }
@@ -66,17 +66,17 @@ function NewWebhook({ made }: { made: () => void }) {
   }
 
   return (
-    <Card title="Make a webhook">
+    <Card title="Create a webhook">
       <form onSubmit={create}>
         <ReceiverFields values={values} change={setValues}>
-          <PositionField label="Begin" initial="latest" change={setAfter} />
+          <PositionField label="Start" initial="latest" change={setAfter} />
         </ReceiverFields>
         <details>
           <summary>Requests</summary>
-          <RequestFields values={values} change={setValues} headersLabel="Header fields, one a line, such as Authorization: Bearer …" />
+          <RequestFields values={values} change={setValues} headersLabel="Header fields, one per line, such as Authorization: Bearer …" />
         </details>
         <button class="first" type="submit">
-          Make
+          Create
         </button>
       </form>
       <Failure error={error} />

@@ -60,6 +60,7 @@ import { serviceRoutes } from './routes/services.ts'
 import { type SessionComponents, sessionRoutes } from './routes/sessions.ts'
 import { streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
+import { topicUserRoutes } from './routes/topic-users.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
 import { validatorRoutes } from './routes/validators.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -83,7 +84,7 @@ export interface AppComponents {
   diagnosis: NodeComponents['diagnosis'] & ForwardingWatch
   gateways: NodeComponents['gateways']
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
-  topics: TopicComponents['topics'] & Pick<Topics, 'read' | 'require'>
+  topics: TopicComponents['topics'] & Pick<Topics, 'joins' | 'read' | 'require'>
   retention: Pick<Retention, 'purge' | 'delete'>
   dht: Dht
   history: Pick<History, 'page' | 'get' | 'locate' | 'resolve'>
@@ -227,6 +228,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   nodeRoutes(zodApp, components)
   peerRoutes(zodApp, components)
   topicRoutes(zodApp, components)
+  topicUserRoutes(zodApp, components)
   validatorRoutes(zodApp, components)
   dhtRoutes(zodApp, components)
   delegatedRoutingRoutes(zodApp, contract.delegatedRouting, init, components)

@@ -20,6 +20,7 @@ import { serviceContract } from './routes/services.ts'
 import { sessionContract } from './routes/sessions.ts'
 import { streamContract } from './routes/stream.ts'
 import { tokenContract } from './routes/tokens.ts'
+import { topicUserContract } from './routes/topic-users.ts'
 import { topicContract } from './routes/topics.ts'
 import { validatorContract } from './routes/validators.ts'
 import { webhookContract } from './routes/webhook-contract.ts'
@@ -41,6 +42,7 @@ export function createContract(init: ContractInit) {
     node: nodeContract,
     peers: peerContract,
     topics: topicContract,
+    topicUsers: topicUserContract,
     validators: validatorContract,
     dht: dhtContract,
     delegatedRouting: delegatedRoutingContract(init),

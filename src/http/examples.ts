@@ -12,6 +12,7 @@ import type { Peer } from '../model/peer.ts'
 import type { ServiceView } from '../model/service.ts'
 import type { TokenView } from '../model/token.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
+import type { TopicUser } from '../model/topic-user.ts'
 import type { ValidatorView } from '../model/validator.ts'
 import type { WebhookAttemptView, WebhookTestView, WebhookView, WebhookWithSecret } from '../model/webhook.ts'
 
@@ -91,6 +92,13 @@ export const topicExample: TopicStats = {
   subscribers: 3,
   networks: [{ engine: 'libp2p', subscribers: 3, bridged: false }],
   gateway: peerId,
+}
+
+export const topicUserExample: TopicUser = {
+  client: 'local',
+  explicit: true,
+  joinedAt: '2026-11-23T10:20:30.000Z',
+  usedAt: '2026-11-23T12:34:04.000Z',
 }
 
 export const peerExample: Peer = {

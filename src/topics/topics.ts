@@ -52,6 +52,8 @@ export interface Topics {
   use(topic: string, client: string): Promise<Disposable>
   /** Records that the client reads the topic. That keeps a joined topic joined, but joins no other. */
   read(topic: string, client: string): void
+  /** The joins of a topic, oldest first. @throws TopicNotFound when it is neither joined nor has messages */
+  joins(topic: string): Promise<TopicJoin[]>
   /** The keys of all clients with joins. */
   clients(): Promise<Set<string>>
   /** Ends the joins by use of a client. */
@@ -236,6 +238,10 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     read(topic, client) {
       if (!joined.has(topic) || uses.note(topic, client)) return
       join(topic, { client, explicit: false }).catch((err: unknown) => logger.debug({ err }, 'a read of a topic could not be recorded'))
+    },
+    async joins(topic) {
+      await requireStored(topic)
+      return (await store.topics.joins()).filter((each) => each.topic === topic)
     },
     clients: async () => new Set((await store.topics.joins()).map(({ client }) => client)),
     giveUp(client) {

@@ -54,9 +54,9 @@ peergate_received_messages_total{verdict="accept"} 70
 peergate_received_messages_total{verdict="reject"} 3
 `)
   expect(refusals(samples)).toEqual([
-    { what: 'limit of the network: links', count: 5 },
-    { what: 'message of a peer: reject', count: 3 },
-    { what: 'getNode: status 401', count: 2 },
-    { what: 'write failed: ENOSPC', count: 1 },
+    { what: 'network', why: 'limit reached: links', count: 5 },
+    { what: 'message of a peer', why: 'verdict: reject', count: 3 },
+    { what: 'request: getNode', why: 'no valid token', count: 2 },
+    { what: 'write to the database', why: 'ENOSPC', count: 1 },
   ])
 })

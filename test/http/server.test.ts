@@ -35,7 +35,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       sessions: { open: absent, close: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
-      topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
+      topics: { join: absent, joins: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent, delete: absent },
       history: { page: absent, get: absent, locate: absent, resolve: absent },

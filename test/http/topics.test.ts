@@ -178,3 +178,25 @@ test('removes its messages with purge, and nobody reads them any more', async ()
   })
   expect((await call('GET', '/v1/messages?after=earliest')).body.items.map(({ data }: { data: string }) => data)).toEqual(['stays'])
 })
+
+test('lists the clients because of which a topic is joined, the first one first', async () => {
+  const { call, publish } = await appForTest()
+  await publish('orders', 'one')
+  await call('PUT', '/v1/topics/invoices')
+  const { body: token } = await call('POST', '/v1/tokens', { json: { name: 'second', actions: ['admin', 'read'] } })
+  const headers = { authorization: `Bearer ${token.secret}` }
+  await call('PUT', '/v1/topics/orders', { headers })
+  const { status, body } = await call('GET', '/v1/topics/orders/users', { headers })
+  expect({ status, body }).toEqual({
+    status: 200,
+    body: {
+      items: [
+        { client: 'local', explicit: false, joinedAt: expect.any(String), usedAt: expect.any(String) },
+        { client: token.id, explicit: true, joinedAt: expect.any(String), usedAt: expect.any(String) },
+      ],
+    },
+  })
+  await call('DELETE', '/v1/topics/orders', { headers })
+  expect(await call('GET', '/v1/topics/orders/users', { headers })).toMatchObject({ status: 200, body: { items: [] } })
+  expect(await call('GET', '/v1/topics/nowhere/users', { headers })).toMatchObject({ status: 404, body: { code: 'topic_not_found' } })
+})

@@ -34,6 +34,23 @@ export function addTopics(program: Command): void {
       if (output.isJson) output.json(joined)
     })
   topics
+    .command('users')
+    .description('list the clients because of which a topic is joined')
+    .argument('<topic>')
+    .action(async (topic: string, _options: object, command: Command) => {
+      const { remote, output } = await connect(command)
+      const { items } = await remote.call('get', '/v1/topics/{topic}/users', { path: { topic } })
+      if (output.isJson) for (const item of items) output.json(item)
+      else {
+        output.table(items, {
+          CLIENT: ({ client }) => client,
+          EXPLICIT: ({ explicit }) => (explicit ? 'yes' : 'no'),
+          JOINED: ({ joinedAt }) => joinedAt,
+          USED: ({ usedAt }) => usedAt,
+        })
+      }
+    })
+  topics
     .command('leave')
     .description('leave a topic; what is stored stays')
     .argument('<topic>')

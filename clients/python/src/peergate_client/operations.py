@@ -585,6 +585,17 @@ class TopicTraffic(TypedDict):
     sent: int
 
 
+class TopicUser(TypedDict):
+    client: str
+    explicit: bool
+    joinedAt: str
+    usedAt: str
+
+
+class TopicUsers(TypedDict):
+    items: list[TopicUser]
+
+
 class ValidatorPage(TypedDict):
     items: list[ValidatorView]
     next: str | None
@@ -882,6 +893,13 @@ def leave_topic(
 ) -> Operation[None]:
     """Leave a topic"""
     return Operation("DELETE", "/v1/topics/{topic}", "none", path={"topic": topic}, query={"purge": purge})
+
+
+def list_topic_users(
+    topic: Topic,
+) -> Operation[TopicUsers]:
+    """List the clients because of which a topic is joined"""
+    return Operation("GET", "/v1/topics/{topic}/users", "json", path={"topic": topic})
 
 
 def list_validators(

@@ -16,6 +16,11 @@ export interface Output {
   bytes(data: Uint8Array): void
   /** Of what goes on: on stderr, and for people only. */
   note(text: string): void
+  /**
+   * How far a long work is, on stderr, in place of what was said before: only where a person reads it and no output comes in
+   * between. `end` ends the line.
+   */
+  progress(text: string): { end(): void }
   table<T>(rows: readonly T[], columns: Record<string, (row: T) => string | number | undefined>): void
   /** One thing as a table of its fields, without those that have no value. */
   fields(rows: readonly Field[]): void
@@ -43,6 +48,11 @@ export function createOutput(streams: { stdout: Stream; stderr: Stream }, { isJs
     bytes: (data) => void stdout.write(data),
     note(text) {
       if (stderr.isTTY === true && !isJson) stderr.write(`${text}\n`)
+    },
+    progress(text) {
+      if (stderr.isTTY !== true || isTerminal) return { end() {} }
+      stderr.write(`\r\u001b[K${text}`)
+      return { end: () => void stderr.write('\n') }
     },
     table(rows, columns) {
       const titles = Object.keys(columns)

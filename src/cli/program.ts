@@ -59,5 +59,13 @@ export function createProgram(): Command {
     addCompletion,
   ])
     add(program)
+  for (const group of program.commands) group.hook('preSubcommand', refuseUnknown)
   return program
+}
+
+/** Without it, a word that names no command of a group would be an argument too many of its default command. */
+function refuseUnknown(group: Command, chosen: Command): void {
+  const [word = '-'] = group.args
+  if (word.startsWith('-') || chosen.name() === word || chosen.aliases().includes(word)) return
+  group.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' })
 }

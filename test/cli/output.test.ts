@@ -61,3 +61,20 @@ test('a template has the fields of a message, and no others', async () => {
   expect(await written(false, (output) => messagePrinter(output, '{topic}: {data}{unknown')(message))).toBe('orders: two\nlines{unknown\n')
   await expect(written(false, (output) => messagePrinter(output, '{secret}')(message))).rejects.toThrow(/not \{secret\}/)
 })
+
+test('progress is one line on stderr, and leaves the terminal alone where the output is shown there too, or nobody reads it', async () => {
+  async function said(isTTY: { stdout: boolean; stderr: boolean }): Promise<string> {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+    const output = createOutput(
+      { stdout: Object.assign(stdout, { isTTY: isTTY.stdout }), stderr: Object.assign(stderr, { isTTY: isTTY.stderr }) },
+      { isJson: false },
+    )
+    output.progress('1 published')
+    output.progress('2 published').end()
+    stderr.end()
+    return await text(stderr)
+  }
+  expect(await said({ stdout: false, stderr: true })).toBe('\r\u001b[K1 published\r\u001b[K2 published\n')
+  expect(await said({ stdout: true, stderr: true })).toBe('')
+  expect(await said({ stdout: false, stderr: false })).toBe('')
+})

@@ -37,11 +37,13 @@ export function addPublish(program: Command): void {
         throw new Misuse('With --lines and --ndjson the messages come from the standard input or a file.')
       const payloads = linesAsPayloads(readLines(options.file), options.ndjson === true)
       let count = 0
+      let progress = { end() {} }
       for await (const items of publishAll({ topic, publish: (messages) => publish(remote, messages, patienceMs) }, payloads)) {
         for (const item of items) show(item)
         count += items.length
-        output.note(`\u001b[1A\u001b[2K${count} published`)
+        progress = output.progress(`${count} published`)
       }
+      progress.end()
     })
 }
 

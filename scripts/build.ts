@@ -15,7 +15,7 @@ const outside = ['@fastify/swagger-ui', '@prisma/schema-engine-wasm', 'node-data
 export const kept = [...outside, '@chainsafe/libp2p-quic']
 
 /** The same, of packages without which it does all that it does, but slower. */
-export const keptOptional = ['sodium-native']
+export const keptOptional = ['bufferutil', 'sodium-native']
 
 /**
  * Makes one file of each program and of what several of them have in common. A gateway then reads 40 modules instead of
@@ -28,7 +28,7 @@ export async function build(directory: string): Promise<void> {
     input: { main: 'src/main.ts', peergate: 'src/cli/peergate.ts', index: 'src/index.ts' },
     platform: 'node',
     plugins,
-    external: [/^node:(?!http$)/, /\.node$/, ...outside.map((name) => new RegExp(`^${name}(/|$)`))],
+    external: [/^node:(?!http$)/, /\.node$/, ...[...outside, ...keptOptional].map((name) => new RegExp(`^${name}(/|$)`))],
   })
   const { output } = await bundle.write({
     dir: directory,

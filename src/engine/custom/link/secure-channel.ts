@@ -1,10 +1,11 @@
 import { createQueue } from '../../../lib/queue.ts'
-import { maxMessageBytes, tagBytes } from '../noise/cipher-state.ts'
+import { maxMessageBytes } from '../noise/cipher-state.ts'
 import type { Session } from '../noise/handshake.ts'
 import { createFrameReader, type FrameReaderInit, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import { frameTurns } from './frame-turns.ts'
 import type { RecordSocket } from './record-socket.ts'
+import { writeRecords } from './records.ts'
 
 /** Frames between two peers, encrypted, on one WebSocket. */
 export interface SecureChannel {
@@ -50,7 +51,6 @@ export interface ChannelHandlers {
 }
 
 export const maxSocketMessageBytes = maxMessageBytes
-const maxPlaintextBytes = maxMessageBytes - tagBytes
 
 /** Records after which both ends take a new key (Noise §11.3), which bounds what a stolen key decrypts. */
 const recordsPerKey = 65_536
@@ -84,7 +84,8 @@ class Channel implements SecureChannel {
   readonly #session: Session
   readonly #handlers: ChannelHandlers
   readonly #reader
-  #queue: Uint8Array[] = []
+  /** Frames, each in its parts. */
+  #queue: Uint8Array[][] = []
   readonly #maxWaitingBytes: number
   #queuedBytes = 0
   /** Records that the network has not taken. */
@@ -141,8 +142,9 @@ class Channel implements SecureChannel {
       return
     }
     if (this.#queue.length === 0) queueMicrotask(() => this.#flush())
-    const length = parts.reduce((sum, part) => sum + part.length, 1)
-    this.#queue.push(frameHead(length), Uint8Array.of(type), ...parts)
+    let length = 1
+    for (const part of parts) length += part.length
+    this.#queue.push([frameHead(length, type), ...parts])
     this.#queuedBytes += length
   }
 
@@ -207,17 +209,19 @@ class Channel implements SecureChannel {
   }
 
   #flush(): void {
-    const bytes = Buffer.concat(this.#queue)
+    const frames = this.#queue
     this.#queue = []
     this.#queuedBytes = 0
     if (!this.isOpen) return
-    for (let start = 0; start < bytes.length; start += maxPlaintextBytes) {
-      const record = this.#session.encrypt.encrypt(bytes.subarray(start, start + maxPlaintextBytes))
-      this.#waitingRecords++
-      const sentAt = performance.now()
-      this.#socket.send(record, { binary: true }, () => this.#onSent(sentAt))
-      if (++this.#sentRecords % recordsPerKey === 0) this.#session.encrypt.rekey()
-    }
+    writeRecords(frames, (plaintext) => this.#send(plaintext))
+  }
+
+  #send(plaintext: Uint8Array): void {
+    const record = this.#session.encrypt.encrypt(plaintext)
+    this.#waitingRecords++
+    const sentAt = performance.now()
+    this.#socket.send(record, { binary: true }, () => this.#onSent(sentAt))
+    if (++this.#sentRecords % recordsPerKey === 0) this.#session.encrypt.rekey()
   }
 
   #onSent(sentAt: number): void {

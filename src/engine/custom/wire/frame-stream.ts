@@ -14,10 +14,11 @@ export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation'
 }
 
-/** The head of a frame of `length` bytes. */
-export function frameHead(length: number): Buffer {
-  const head = Buffer.allocUnsafe(headBytes)
+/** The head of a frame of `length` bytes, followed by the frame's type if it is given. */
+export function frameHead(length: number, type?: number): Buffer {
+  const head = Buffer.allocUnsafe(type === undefined ? headBytes : headBytes + 1)
   head.writeUInt32BE(length)
+  if (type !== undefined) head[headBytes] = type
   return head
 }
 

@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.ts'
 import type { Entry } from '../log/entry.ts'
 import type { EntryFormat, FrameWriter } from './codec.ts'
+import { joinedFrames } from './joined-frames.ts'
 import type { ServerFrame } from './server-frames.ts'
 
 /**
@@ -15,6 +16,8 @@ export interface Outlet<Frame = ServerFrame> {
   readonly isBlocked: boolean
   send(frame: Frame): void
   sendEntry(entry: Entry, format: EntryFormat): void
+  /** Sends messages in one write. */
+  sendEntries(entries: readonly Entry[], format: EntryFormat): void
   /** Sends the frames of `send` in one write. */
   together(send: () => void): void
 }
@@ -78,6 +81,13 @@ class BoundedOutlet<Frame> implements Outlet<Frame> {
 
   sendEntry(entry: Entry, format: EntryFormat): void {
     this.#write(this.#components.writer.writeEntry(entry, format))
+  }
+
+  sendEntries(entries: readonly Entry[], format: EntryFormat): void {
+    const [only] = entries
+    if (only === undefined) return
+    if (entries.length === 1) this.sendEntry(only, format)
+    else this.#write(joinedFrames(this.#components.writer, entries, format))
   }
 
   together(send: () => void): void {

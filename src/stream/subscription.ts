@@ -161,14 +161,21 @@ class Reader implements Subscription {
 
   #deliver(step: HubStep): void {
     if (this.#closed) return
-    const [only, another] = step.entries
-    if (only !== undefined && another === undefined && this.#caughtUp && this.#gaps === undefined && isWhole(step)) {
-      // The most frequent case: a single frame needs no corking.
-      this.#sendEntry(only)
-      this.#advanceTo(step.scanned)
-    } else {
-      this.#components.outlet.together(() => this.#send(step))
-    }
+    const { outlet } = this.#components
+    if (this.#gaps !== undefined || !isWhole(step)) outlet.together(() => this.#send(step))
+    else if (!this.#caughtUp) outlet.together(() => this.#sendEntries(step))
+    // The most frequent case is one write.
+    else this.#sendEntries(step)
+  }
+
+  /** Sends a step that has nothing but messages. */
+  #sendEntries({ entries, scanned }: HubStep): void {
+    const { hub, outlet } = this.#components
+    const { isLeftOut } = this.#init
+    const sent = isLeftOut === undefined ? entries : entries.filter(({ message }) => !isLeftOut(message.seq))
+    outlet.sendEntries(sent, this.#init)
+    for (const { message } of sent) hub.traffic.delivered(message.topic)
+    this.#advanceTo(scanned)
   }
 
   #sendEntry(entry: Entry): void {

@@ -52,6 +52,7 @@ function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', '
     ...{ writable: true, isBlocked: false },
     send: (frame: ServerFrame) => void sent.push(frame),
     sendEntry: () => undefined,
+    sendEntries: () => undefined,
     together: (send: () => void) => send(),
   }
   const subscriptions = new Map<string | undefined, Subscription>()

@@ -23,6 +23,7 @@ function subscriptionFor(maxUnread: number) {
     },
     send: (frame: ServerFrame) => void sent.push(frame),
     sendEntry: () => undefined,
+    sendEntries: () => undefined,
     together: (send: () => void) => send(),
   }
   const events: string[] = []

@@ -148,11 +148,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     routerOptions: { maxParamLength },
     // Otherwise Fastify loads compilers of its own, ajv and fast-json-stringify.
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
-    serverFactory: (handle, options) => {
-      const server = adoptSocketsOf(createServer(options.http ?? {}, inTurns(handle)))
-      // An expectation that the gateway does not know is ignored (RFC 9110 §10.1.1); Node.js would answer it uncounted.
-      return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
-    },
+    serverFactory: (handle, options) => adoptSocketsOf(createServer(options.http ?? {}, inTurns(handle))),
     http: {
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { isLoopbackAddress, networkOf } from '../access/client-key.ts'
+import { createFlooders } from '../lib/flooders.ts'
 
 /**
  * Bounds the HTTP connections, streams included, in all and per address. When the maximum is reached, the connection
@@ -23,7 +24,7 @@ export interface HttpConnectionsInit {
   isTrusted?: (address: string) => boolean
 }
 
-/** Maximum unanswered requests of one connection. A client that pipelines more is disconnected. */
+/** Maximum unanswered requests of one connection. A client that pipelines more is disconnected (`Flooders`). */
 const maxUnanswered = 100
 /** Milliseconds between two log lines about refused connections. */
 const reportMs = 60_000
@@ -42,12 +43,13 @@ interface Holder {
   idle: Set<Connection>
 }
 
-export function createHttpConnections(init: HttpConnectionsInit, components: { logger: Logger }): HttpConnections {
+export function createHttpConnections(init: HttpConnectionsInit, components: { logger: Logger; now?: () => number }): HttpConnections {
   const { max, maxPerAddress, maxLoopback, isTrusted = () => false } = init
   const { logger } = components
   const connections = new WeakMap<Socket, Connection>()
   const holders = new Map<string, Holder>()
   const idle = new Set<Connection>()
+  const flooders = createFlooders(components)
   let open = 0
   let reportedAt = Number.NEGATIVE_INFINITY
 
@@ -86,6 +88,7 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
 
   function admits(address: string, holder: Holder): boolean {
     const isLocal = isLoopbackAddress(address)
+    if (flooders.has(address)) return false
     if (!isLocal && !isTrusted(address) && holder.open >= maxPerAddress && !giveUpOne(holder.idle)) return false
     return open < (isLocal ? max + maxLoopback : max) || giveUpOne(idle)
   }
@@ -128,7 +131,12 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
     const connection = connections.get(socket)
     if (connection === undefined) return
     begin(connection)
-    if (connection.unanswered > maxUnanswered) socket.destroy()
+    if (connection.unanswered > maxUnanswered && !socket.destroyed) {
+      const { remoteAddress = '' } = socket
+      // Behind a proxy are other clients, and on this host other programs.
+      if (!isLoopbackAddress(remoteAddress) && !isTrusted(remoteAddress)) flooders.add(remoteAddress)
+      socket.destroy()
+    }
     response.once('close', () => {
       connection.unanswered--
       if (connection.unanswered === 0 && connections.has(socket)) rest(connection)

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { adoptSocketsOf } from '../lib/adopt-socket.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createHttpConnections } from './connections.ts'
+import { inTurns } from './request-turns.ts'
 
 /** Serves the metrics on a separate port, which clients of the API need not reach. */
 export interface MetricsServer {
@@ -34,7 +35,7 @@ export function createMetricsServer(
 
   return {
     async start() {
-      server = createServer({ ...timeouts, ...noUpgrades }, (request, response) => {
+      const serve: RequestListener = (request, response) => {
         const found = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
         if (!found) return void response.writeHead(404).end()
         response.setTimeout(timeouts.requestTimeout, () => response.destroy())
@@ -42,7 +43,8 @@ export function createMetricsServer(
           (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
           () => response.writeHead(500).end(),
         )
-      })
+      }
+      server = createServer({ ...timeouts, ...noUpgrades }, inTurns(serve))
       createHttpConnections(connectionCaps, components).watch(server)
       adoptSocketsOf(server).listen(init.port, init.host)
       await once(server, 'listening')

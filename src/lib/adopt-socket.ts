@@ -14,10 +14,14 @@ export function adopt<Emitter extends Pick<EventEmitter, 'on'>>(socket: Emitter)
 /**
  * Adopts every socket of a server: TCP sockets before and after the TLS handshake, the WebSockets of a
  * `WebSocketServer`, and the HTTP responses written to them.
+ *
+ * An HTTP server then handles a request with an unknown expectation like any other (RFC 9110 §10.1.1). Node.js would
+ * answer it by itself: whatever limits requests would not know of it.
  */
 export function adoptSocketsOf<Server extends EventEmitter>(server: Server): Server {
   for (const event of ['connection', 'secureConnection']) server.prependListener(event, adopt)
   server.prependListener('request', (_request, response: EventEmitter) => adopt(response))
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   return server
 }
 

@@ -20,9 +20,12 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function watched(init: Partial<HttpConnectionsInit> = {}) {
+function watched(init: Partial<HttpConnectionsInit> = {}, now?: () => number) {
   const server = new EventEmitter()
-  const connections = createHttpConnections({ max: 4, maxPerAddress: 2, maxLoopback: 1, ...init }, { logger: silentLog })
+  const connections = createHttpConnections(
+    { max: 4, maxPerAddress: 2, maxLoopback: 1, ...init },
+    { logger: silentLog, ...(now && { now }) },
+  )
   connections.watch(server as Server)
   return {
     connections,
@@ -124,6 +127,19 @@ describe('connections of HTTP', () => {
     expect(socket.isOpen).toBe(true)
     ask(socket)
     expect(socket.isOpen).toBe(false)
+  })
+
+  it('an address that sends too many at once gets no connection for ten seconds, unless others may be behind it', () => {
+    let now = 0
+    const { come, ask } = watched({ max: 9, isTrusted: (address) => address === '192.0.2.9' }, () => now)
+    for (const address of ['2001:db8:0:1::1', '192.0.2.9', '127.0.0.1']) {
+      const socket = come(address)
+      for (let count = 0; count < 101; count++) ask(socket)
+    }
+    const opens = (address: string) => come(address).isOpen
+    expect(['2001:db8:0:1::2', '2001:db8:0:2::1', '192.0.2.9', '127.0.0.1'].map(opens)).toEqual([false, true, true, true])
+    now = 10_001
+    expect(opens('2001:db8:0:1::2')).toBe(true)
   })
 })
 

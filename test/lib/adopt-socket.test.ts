@@ -43,6 +43,18 @@ test('a server adopts what it accepts, before anybody else has it', async () => 
   expect(Math.min(...listeners)).toBeGreaterThan(0)
 })
 
+test('an HTTP server handles a request with an expectation that is not known like any other', async () => {
+  const server = adoptSocketsOf(createServer((_request, response) => void response.end('handled'))).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const client = connect(address.port, '127.0.0.1')
+  client.end('GET / HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\nConnection: close\r\n\r\n')
+  const answer = (await client.setEncoding('utf8').toArray()).join('')
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*handled$/s)
+})
+
 /** Where a socket or a server comes to be. */
 const births = /\b(new WebSocket|new WebSocketServer|createServer|createTlsServer|connectTcp|connectTls|createSecureServer|createSocket)\(/g
 

@@ -17,7 +17,8 @@ export const clientBytes = [
       ['a connection that was answered is never idle', 'if (connection.unanswered === 0 && connections.has(socket)) rest(connection)', ''],
       ['a connection that has gone is idle', ' && connections.has(socket)) rest', ') rest'],
       ['a connection is idle with requests unanswered', 'if (connection.unanswered === 0 && connections', 'if (connections'],
-      ['a connection takes any number of requests at once', 'if (connection.unanswered > maxUnanswered) socket.destroy()', ''],
+      ['a connection takes any number of requests at once', 'connection.unanswered > maxUnanswered &&', 'false &&'],
+      ['an address that floods comes back at once', 'if (flooders.has(address)) return false', ''],
       ['connections that have gone keep their place', "socket.once('close', () => remove(connection))", ''],
       [
         'a connection that was given up counts twice when it closes',
@@ -46,7 +47,6 @@ export const clientBytes = [
         "exchange.request.socket.remoteAddress ?? ''",
       ],
       ['requests of connections that have ended are handled', 'if (socket.destroyed) {', 'if (false) {'],
-      ['requests behind the end of their connection are kept', 'if (socket.destroyed) return', ''],
     ],
   ),
   ...breaks(

@@ -1,10 +1,13 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
+import { createFlooders } from '../../../lib/flooders.ts'
+import { ipNetwork } from '../../../lib/ip-network.ts'
+import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
 import { subprotocol } from './establish.ts'
@@ -48,9 +51,11 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
   const [host] = address.getComponents()
   const form = endpoint?.form === 'wss' ? 'wss' : 'ws'
   const timeouts = { headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs, connectionsCheckingInterval: 1_000 }
+  const flooders = createFlooders()
+  const refuse = refuseRequests({ text: 'This port serves peers only.\n', onMore: flooders.add })
   let server: Server | undefined
   let sockets: WebSocketServer | undefined
-  /** New sockets in the current second, by address. */
+  /** New sockets in the current second, by address (IPv6: /64). */
   let recent = new Map<string, number>()
   let second = 0
 
@@ -60,8 +65,9 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       second = now
       recent = new Map()
     }
-    const count = (recent.get(remoteAddress) ?? 0) + 1
-    recent.set(remoteAddress, count)
+    const network = ipNetwork(remoteAddress.replace(/%.*$/, ''))
+    const count = (recent.get(network) ?? 0) + 1
+    recent.set(network, count)
     return count <= maxSocketsPerAddressAndSecond
   }
 
@@ -86,7 +92,8 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       adoptSocketsOf(starting)
       starting.maxConnections = maxSockets
       starting.on('connection', (socket) => {
-        if (!admits(socket.remoteAddress ?? '')) socket.destroy()
+        const { remoteAddress = '' } = socket
+        if (flooders.has(remoteAddress) || !admits(remoteAddress)) socket.destroy()
       })
       sockets = new WebSocketServer({
         server: starting,
@@ -120,10 +127,6 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       return hostAddresses(host?.value ?? '').map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${bound.port}/${form}`)
     },
   }
-}
-
-const refuse: RequestListener = (_request, response) => {
-  response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('This port serves peers only.\n')
 }
 
 /** The addresses of this host that a listening address covers. */

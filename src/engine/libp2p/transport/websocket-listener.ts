@@ -4,6 +4,8 @@ import { getThinWaistAddresses, ipPortToMultiaddr } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
+import { createFlooders } from '../../../lib/flooders.ts'
+import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
@@ -32,13 +34,14 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
     super()
     this.#upgrader = components.upgrader
     this.#log = components.log
+    const flooders = createFlooders()
     this.#server = createServer(
       { headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs, connectionsCheckingInterval: handshakeCheckMs },
-      (_request, response) => {
-        response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('Only WebSocket connections are served here.\n')
-      },
+      refuseRequests({ text: 'Only WebSocket connections are served here.\n', onMore: flooders.add }),
     )
-    adoptSocketsOf(this.#server)
+    adoptSocketsOf(this.#server).on('connection', (socket) => {
+      if (flooders.has(socket.remoteAddress ?? '')) socket.destroy()
+    })
     this.#server.maxConnections = init.maxSockets
     this.#sockets = new WebSocketServer({ ...webSocketBounds, server: this.#server, maxPayload: maxSocketMessageBytes })
     adoptWebSocketsOf(this.#sockets).on('connection', (socket, request) => this.#accept(socket, request))

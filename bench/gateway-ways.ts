@@ -59,13 +59,21 @@ export async function joinGateways(resources: AsyncDisposableStack, { label, top
   return way
 }
 
-/** Has a gateway join a topic; resolves when so many of its neighbours have. */
+/** Milliseconds within which gateways of this machine find each other. */
+const patienceMs = 60_000
+
+/**
+ * Has a gateway join a topic; resolves when so many of its neighbours have.
+ * @throws Error when they have not within a minute
+ */
 export async function untilSubscribed(url: string, topic: string, neighbours = 1): Promise<void> {
   await fetch(`${url}/v1/topics/${topic}`, { method: 'PUT' })
+  const end = performance.now() + patienceMs
   for (;;) {
     const answer = await fetch(`${url}/v1/topics/${topic}`)
-    const view: unknown = await answer.json()
-    if (Object(view).subscribers >= neighbours) return
+    const { subscribers } = Object(await answer.json())
+    if (subscribers >= neighbours) return
+    if (performance.now() > end) throw new Error(`${subscribers} of ${neighbours} neighbours have joined ${topic} within ${patienceMs} ms`)
     await sleep(100)
   }
 }

@@ -6,12 +6,11 @@ import { backOffMs } from '../lib/back-off.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Limits } from '../limits.ts'
 import type { Ingest } from '../log/ingest.ts'
-import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import type { TopicStore } from '../store/topic-store.ts'
 import { createFirstRounds } from './first-rounds.ts'
-import { type Group, groups, type Wanted, wantedTopics } from './history-groups.ts'
+import { boundsOf, type Group, groups, type HistoryBounds, wantedTopics } from './history-groups.ts'
 import { historyProtocol, isHistoryId, maxHistoryMessages } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createMissedMessages, type ReadingOfLog } from './missed-messages.ts'
@@ -19,10 +18,10 @@ import { createPeerPositions } from './peer-positions.ts'
 
 /**
  * Fetches messages of joined topics that this gateway has missed from linked peers: soon after a peer appears, soon
- * after one has announced a message that did not come, and then periodically, since any delivery can lose a message. A peer that has not joined a topic is asked for it too: it may
- * have published to it, or left it. The position in each peer's log is stored. Messages from before a topic was joined
- * are not fetched. Does not own the append, which is `log`'s, or the service that other peers read from
- * (history-service.ts).
+ * after one has announced a message that did not come, and then periodically, since any delivery can lose a message. A
+ * peer that has not joined a topic is asked for it too: it may have published to it, or left it. The position in each
+ * peer's log is stored. Messages from before a topic was joined are not fetched. Others own the append (`log`), and the
+ * service that other peers read from (history-service.ts).
  */
 export interface CatchUp {
   start(): Promise<void>
@@ -32,14 +31,13 @@ export interface CatchUp {
   stop(): Promise<void>
 }
 
-export type CatchUpLimits = Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWindowMs'> &
-  Pick<Limits, 'unsentWindowMs' | 'historyIntervalMs' | 'historyRoundMs' | 'historyBeforeJoinMs' | 'maxHistoryRounds'>
+export type CatchUpLimits = HistoryBounds & Pick<Limits, 'historyIntervalMs' | 'historyRoundMs' | 'maxHistoryRounds'>
 
 export interface CatchUpComponents {
   engine: Pick<P2PEngine, 'listen' | 'bridge' | 'topics'>
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
-  ingest: { order: Pick<Ingest['order'], 'holdLive' | 'missed'> }
+  ingest: { order: Pick<Ingest['order'], 'holdLive' | 'holdPast' | 'missed'> }
   /** Gateways of this database, which share one log and are not asked. */
   gateways: Pick<Members, 'others'>
   logger: Logger
@@ -79,7 +77,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   const { engine, store, reader, ingest, gateways, logger, now = Date.now, random = Math.random } = components
   const { topics } = store
   const positions = createPeerPositions({ records: store.records, logger, now })
-  const firstRounds = createFirstRounds({ engine, hold: ingest.order.holdLive })
+  const firstRounds = createFirstRounds({ engine, order: ingest.order })
   const missed = createMissedMessages(ingest)
   /** Connected peers that may serve history. */
   const peers = new Map<string, Peer>()
@@ -112,10 +110,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   /** Sets the timer for the peer that is due next, if a place is free. */
   function arm(): void {
     clearTimeout(timer)
-    if (stopping.signal.aborted || rounds.size >= limits.maxHistoryRounds) return
-    const waiting = [...peers].filter(([peerId]) => !rounds.has(peerId)).map(([, { dueAt }]) => dueAt)
-    if (waiting.length === 0) return
-    timer = setTimeout(begin, Math.min(maxTimerMs, Math.max(0, Math.min(...waiting) - performance.now())))
+    const waiting = [...peers].filter(([peerId]) => !rounds.has(peerId))
+    if (stopping.signal.aborted || waiting.length === 0) return
+    if (rounds.size >= limits.maxHistoryRounds) for (const [peerId] of waiting) firstRounds.listed(peerId)
+    else timer = setTimeout(begin, Math.min(maxTimerMs, Math.max(0, dueFirst(waiting) - performance.now())))
   }
 
   function begin(): void {
@@ -195,10 +193,13 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     const deadline = performance.now() + limits.historyRoundMs
     let noted = performance.now()
     for (const { after, group } of all) {
-      const onListed = (ids: readonly string[], caughtUp: boolean) => reading.listed(ids, caughtUp && group === all.at(-1)?.group)
+      const onListed = (ids: readonly string[], caughtUp: boolean) => {
+        reading.listed(ids, caughtUp && group === all.at(-1)?.group)
+        firstRounds.listed(peerId)
+      }
       for (let position = after, caughtUp = false; !caughtUp; ) {
         if (performance.now() > deadline) return false
-        const bounds = new Map(group.map((record) => [record.topic, boundsOf(record)]))
+        const bounds = new Map(group.map((record) => [record.topic, boundsOf(record, { limits, now: now() })]))
         const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal, onListed })
         position = page.next
         caughtUp = page.caughtUp
@@ -228,19 +229,6 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       }
       after = last.seq
     }
-  }
-
-  /**
-   * The oldest times of messages to accept. Older ones may have been stored here and forgotten, would be pruned at
-   * once, or are from before the join.
-   */
-  function boundsOf({ retention, joinedAt }: Wanted): { kept: number; joined: number } {
-    const maxAgeMs = retention.maxAgeMs ?? limits.retentionMaxAgeMs
-    // A publisher may hold a message for `unsentWindowMs` before the first peer sees it, so it may be older than its
-    // age says.
-    const windowMs = Math.max(limits.seenWindowMs - limits.unsentWindowMs, limits.seenWindowMs / 2)
-    const keptMs = Math.min(windowMs, maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs)
-    return { kept: now() - keptMs, joined: (joinedAt ?? now()) - limits.historyBeforeJoinMs }
   }
 
   async function clean(): Promise<void> {
@@ -297,4 +285,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       firstRounds.stop()
     },
   }
+}
+
+function dueFirst(peers: Array<[peerId: string, peer: Peer]>): number {
+  return Math.min(...peers.map(([, { dueAt }]) => dueAt))
 }

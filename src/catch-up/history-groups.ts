@@ -1,4 +1,6 @@
 import type { P2PEngine } from '../engine/engine.ts'
+import type { Limits } from '../limits.ts'
+import type { RetentionLimits } from '../log/retention.ts'
 import type { TopicRecord, TopicStore } from '../store/topic-store.ts'
 import { maxHistoryTopics } from './history-protocol.ts'
 
@@ -46,4 +48,23 @@ export function groups(joined: Wanted[], reached: ReadonlyMap<string, string>): 
     else lists.push([record])
   }
   return [...byPosition].flatMap(([after, lists]) => lists.map((group) => ({ after, group })))
+}
+
+export type HistoryBounds = Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWindowMs'> &
+  Pick<Limits, 'unsentWindowMs' | 'historyBeforeJoinMs'>
+
+/**
+ * The oldest times of messages to accept. Older ones may have been stored here and forgotten, would be pruned at
+ * once, or are from before the join.
+ */
+export function boundsOf(
+  { retention, joinedAt }: Wanted,
+  { limits, now }: { limits: HistoryBounds; now: number },
+): { kept: number; joined: number } {
+  const maxAgeMs = retention.maxAgeMs ?? limits.retentionMaxAgeMs
+  // A publisher may hold a message for `unsentWindowMs` before the first peer sees it, so it may be older than its age
+  // says.
+  const windowMs = Math.max(limits.seenWindowMs - limits.unsentWindowMs, limits.seenWindowMs / 2)
+  const keptMs = Math.min(windowMs, maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs)
+  return { kept: now - keptMs, joined: (joinedAt ?? now) - limits.historyBeforeJoinMs }
 }

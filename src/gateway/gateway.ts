@@ -76,6 +76,11 @@ export interface GatewayInit {
   directSenders?: DirectSenders
   /** Whether to fetch missed messages from peers, and to serve the log to them. Default: true. */
   catchUp?: boolean
+  /**
+   * Milliseconds for which a stop lets messages wait for earlier ones of their author that are on their way, before it
+   * closes the links. Default: 0.
+   */
+  settleMs?: number
   /** Ids of the configured peers, which the engine keeps links to. */
   configuredPeers?: string[]
   /** Whether requests are traced. `startTracing` exports the traces. */
@@ -252,7 +257,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     ...{ store, writes, clock, load, gateways, tokens, access, hub, tail, retention, topics, ingest, historyService, catchUp, consumers },
     ...{ directInbox, validators, services, peers, engine, carrier, webhooks, metricsServer, http, stream },
   }
-  const lifecycle = createLifecycle([...foundation, ...orderedParts({ catchUp: init.catchUp !== false }, started)], logger)
+  const lifecycle = createLifecycle(
+    [...foundation, ...orderedParts({ catchUp: init.catchUp !== false, settleMs: init.settleMs ?? 0 }, started)],
+    logger,
+  )
 
   metrics.watchSteps(() => clock.steps)
   store.watchDamage((found) => {

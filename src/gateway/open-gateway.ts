@@ -16,6 +16,9 @@ import type { RecordStore } from '../store/record-store.ts'
 import { startTracing } from '../telemetry/tracing.ts'
 import { createGateway, type Gateway, type Loss } from './gateway.ts'
 
+/** The part of a shutdown in which messages may wait for earlier ones of their author. */
+const settlePart = 1 / 3
+
 /**
  * Creates the gateway of a configuration. It holds its identity until it is stopped.
  * @throws StartupError when the operator has to fix the configuration or the system
@@ -45,6 +48,7 @@ export async function openGateway(config: Config, components: { logger: Logger; 
       access,
       directSenders: config.directSenders,
       catchUp: config.catchUp,
+      settleMs: config.shutdownMs * settlePart,
       webhookHosts: config.webhookHosts,
       tracing: tracing !== undefined,
       configuredPeers: config.engine.bootstrap.flatMap((address) => peerIdOf(parseAddress(address)) ?? []),

@@ -58,8 +58,9 @@ export interface StartedParts {
 /**
  * The parts in the order in which they start. Each follows the parts that it uses. The engine is configured (blocks,
  * topics, handlers) before its first link.
+ * @param init.settleMs see `GatewayInit`
  */
-export function orderedParts(init: { catchUp: boolean }, parts: StartedParts): Part[] {
+export function orderedParts(init: { catchUp: boolean; settleMs: number }, parts: StartedParts): Part[] {
   const { store, writes, clock, load, gateways, tokens, access, hub, tail, retention, topics, ingest, historyService, catchUp, consumers } =
     parts
   const { directInbox, validators, services, peers, engine, carrier, webhooks, metricsServer, http, stream } = parts
@@ -89,6 +90,7 @@ export function orderedParts(init: { catchUp: boolean }, parts: StartedParts): P
     { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
     { name: 'author order', stop: async () => ingest.letGo() },
     { name: 'engine', start: () => listening(listeners.engine, () => engine.start()), stop: () => engine.stop() },
+    { name: 'waiting messages', stop: () => ingest.settle(init.settleMs) },
     { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },
     { name: 'webhooks', start: () => webhooks.start(), stop: () => webhooks.stop() },
     { name: 'known peers', start: () => peers.reconnect() },

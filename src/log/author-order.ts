@@ -5,6 +5,8 @@ import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceNumber, se
 import type { LogStore } from '../store/log-store.ts'
 import { createAnnouncers } from './announcers.ts'
 import { createExpectedMessages, type Expected, type Fetch, placeOf } from './expected.ts'
+import { type HeldMessage, prolongs } from './held-message.ts'
+import { createHolds } from './holds.ts'
 
 /**
  * Keeps the messages of an author in the order of their sequence numbers on their way into the log. A message waits
@@ -27,6 +29,8 @@ export interface AuthorOrder {
   missed(ids: readonly string[], by: string): void
   /** Live messages wait until the result is disposed of, or for twice `orderWaitMs`, each for `orderWaitMs` at most. */
   holdLive(): Disposable
+  /** Fetched messages wait until the result is disposed of, or for `orderWaitMs`. */
+  holdPast(): Disposable
   /** The time now, for `turn`. */
   now(): number
   /**
@@ -35,10 +39,15 @@ export interface AuthorOrder {
    * @param since when it arrived
    */
   turn(message: SignedMessage, since: number): Promise<void> | undefined
-  /** `turn` of messages that are stored together: they wait for no other message of the same list. */
-  turnOfPast(messages: SignedMessage[]): Promise<void> | undefined
+  /**
+   * `turn` of each of these messages, which are stored together: they wait for no other of the same list. False once it
+   * has stopped: they are not to be stored before earlier ones, since they can be fetched again.
+   */
+  turnsOfPast(messages: SignedMessage[]): Array<Promise<boolean> | undefined>
   /** These messages are in the log, or are not let in: no other waits for them any longer. */
   settled(ids: Iterable<string>): void
+  /** Resolves when no message waits, or after this many milliseconds. */
+  idle(maxMs: number): Promise<void>
   /** Lets everything go, now and from now on. */
   stop(): void
 }
@@ -54,20 +63,8 @@ export interface Fetching extends Disposable {
 
 export type AuthorOrderLimits = Pick<Limits, 'orderWaitMs' | 'maxOrderBytes' | 'requestTimeoutMs'>
 
-interface Held {
-  readonly sequence: bigint
-  /** By running time: the end of its wait, and that of its wait for messages that are being fetched. */
-  readonly until: number
-  readonly last: number
-  /** Whether live messages are waited for as well. */
-  readonly isLive: boolean
-  /** Expected messages that come together with this one. */
-  readonly beside: ReadonlySet<string>
-  letGo(): void
-}
-
 interface Author {
-  readonly held: Held[]
+  readonly held: HeldMessage[]
   timer?: NodeJS.Timeout | undefined
 }
 
@@ -84,8 +81,11 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   const expected = createExpectedMessages({ keptMs: 2 * orderWaitMs }, { log: components.log, announcers, now: time.now })
   /** Authors of messages that wait. */
   const authors = new Map<string, Author>()
-  const holds = new Set<Disposable>()
+  const holding = { now: time.now, onEnd: () => reviewAll([...authors.keys()]) }
+  const liveHolds = createHolds({ maxMs: 2 * orderWaitMs }, holding)
+  const pastHolds = createHolds({ maxMs: orderWaitMs }, holding)
   let stopped = false
+  let idle: PromiseWithResolvers<void> | undefined
   const bytes = createShares({ max: maxOrderBytes })
 
   function settle(ids: Iterable<string>): void {
@@ -117,8 +117,8 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   const expire = () => reviewAll(expected.expire())
 
   /** Whether a message with this number has to wait for others of its author. */
-  function isEarly(name: string, { sequence, isLive, beside }: Pick<Held, 'sequence' | 'isLive' | 'beside'>): boolean {
-    if (isLive && holds.size > 0) return true
+  function isEarly(name: string, { sequence, isLive, beside }: Pick<HeldMessage, 'sequence' | 'isLive' | 'beside'>): boolean {
+    if (isLive ? liveHolds.isOn : pastHolds.isOn) return true
     for (const entry of expected.of(name)) {
       if (entry.sequence >= sequence) return false
       if (!beside.has(entry.id)) return true
@@ -133,7 +133,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     const end = overdue.findLast(({ last }) => last <= now)
     if (end !== undefined) blameFetches(name, end)
     const fetched = overdue.length === 0 ? [] : expected.fetchedOf(name)
-    const isOver = (held: Held) => held.until <= now && !fetched.some((entry) => prolongs(entry, held))
+    const isOver = (held: HeldMessage) => held.until <= now && !fetched.some((entry) => prolongs(entry, held))
     const last = author.held.findLastIndex((held) => isOver(held) || !isEarly(name, held))
     const [missing] = expected.of(name)
     const inVain = missing !== undefined && overdue.some((held) => held.sequence > missing.sequence && isOver(held))
@@ -144,7 +144,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   }
 
   /** A message has waited as long as it may for one that is being fetched: from now on its author has no long waits. */
-  function blameFetches(name: string, held: Held): void {
+  function blameFetches(name: string, held: HeldMessage): void {
     const entry = expected.fetchedOf(name).find((each) => prolongs(each, held))
     for (const [peerId, fetch] of entry?.by ?? [])
       if (entry !== undefined && fetch !== undefined) announcers.failedLong(peerId, name, [entry.id])
@@ -166,12 +166,13 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   function forget(name: string, author: Author): void {
     clearTimeout(author.timer)
     if (authors.get(name) === author) authors.delete(name)
+    if (authors.size === 0) idle?.resolve()
   }
 
   /**
    * Holds a message if it has to wait. Without room for it, none of its author is held any longer, or none at all.
    */
-  function hold(message: SignedMessage, wait: Pick<Held, 'isLive' | 'beside'> & { since: number }): Promise<void> | undefined {
+  function hold(message: SignedMessage, wait: Pick<HeldMessage, 'isLive' | 'beside'> & { since: number }): Promise<void> | undefined {
     const { from: name, data } = message
     const { since, ...how } = wait
     const held = { ...how, until: since + orderWaitMs, last: since + longWaitMs, sequence: sequenceNumber(message.sequence) }
@@ -242,53 +243,40 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       }
     },
     missed: (ids, by) => withdraw(ids, by, true),
-    holdLive() {
-      const end = time.now() + 2 * orderWaitMs
-      const held: Disposable = {
-        [Symbol.dispose]() {
-          clearTimeout(timer)
-          if (holds.delete(held) && holds.size === 0) reviewAll([...authors.keys()])
-        },
-      }
-      const onEnd = () => {
-        if (time.now() < end) timer = setTimeout(onEnd, end - time.now())
-        else held[Symbol.dispose]()
-      }
-      let timer = setTimeout(onEnd, 2 * orderWaitMs)
-      holds.add(held)
-      return held
-    },
+    holdLive: liveHolds.begin,
+    holdPast: pastHolds.begin,
     turn(message, since) {
-      if (expected.size === 0 && holds.size === 0) return undefined
+      if (expected.size === 0 && !liveHolds.isOn) return undefined
       expire()
       return hold(message, { since, isLive: true, beside: nothing })
     },
-    turnOfPast(list) {
-      if (expected.size === 0) return undefined
+    turnsOfPast(list) {
+      if (stopped) return list.map(async () => false)
+      if (expected.size === 0 && !pastHolds.isOn) return list.map(() => undefined)
       expire()
       const beside = new Set(list.map(({ from, sequence }) => messageId(from, sequence)))
       const since = time.now()
-      const waits = list.flatMap((message) => hold(message, { since, isLive: false, beside }) ?? [])
-      return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
+      return list.map((message) => hold(message, { since, isLive: false, beside })?.then(() => !stopped))
     },
     settled(ids) {
       const all = [...ids]
       announcers.came(all)
       if (expected.size > 0) settle(all)
     },
+    async idle(maxMs) {
+      if (authors.size === 0) return
+      idle = Promise.withResolvers()
+      const timer = setTimeout(idle.resolve, maxMs)
+      await idle.promise
+      clearTimeout(timer)
+    },
     stop() {
       stopped = true
       time.stop()
-      for (const held of [...holds]) held[Symbol.dispose]()
+      for (const each of [liveHolds, pastHolds]) each.endAll()
       for (const name of [...authors.keys()]) giveUp(name)
     },
   }
-}
-
-/** Whether the message waits on while this earlier one is being fetched. */
-function prolongs({ id, sequence, by }: Expected, held: Held): boolean {
-  if (sequence >= held.sequence || held.beside.has(id)) return false
-  return held.isLive || [...by.values()].some((fetch) => fetch?.requested.has(id) === true)
 }
 
 function idsOf(entries: readonly Expected[]): string[] {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from '../access/client-shares.ts'
 import type { Shares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
@@ -177,10 +178,13 @@ export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueue
       return changed.promise
     },
     async take(limit) {
-      if (items.length === 0 && !closed)
+      if (items.length === 0 && !closed) {
         await new Promise<void>((resolve) => {
           wake = resolve
         })
+        // What is pushed in the same turn of the event loop is taken together.
+        await nextTurn()
+      }
       wake = undefined
       if (items.length === 0) return undefined
       let taken = 0

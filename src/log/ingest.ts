@@ -48,12 +48,14 @@ export interface Ingest {
   /** Messages that need not be fetched: they were let in, and wait to be stored. `takePast` takes them as they are. */
   letIn: Admission['letIn']
   /** What catch-up knows of messages that are missing. */
-  readonly order: Pick<AuthorOrder, 'fetching' | 'missed' | 'holdLive'>
+  readonly order: Pick<AuthorOrder, 'fetching' | 'missed' | 'holdLive' | 'holdPast'>
   /** Checks that there is any room for this client. @throws Overloaded, Draining */
   checkRoom(client: string): void
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   readonly networks: Outbound['networks']
+  /** Resolves when no message waits for others of its author, or after this many milliseconds. */
+  settle(maxMs: number): Promise<void>
   /** Messages wait for no others of their author any longer. Call it once the engine brings none. */
   letGo(): void
   /** Refuses new messages, and finishes those that are being taken in or are in the inbox. */
@@ -278,6 +280,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     get networks() {
       return outbound.networks
     },
+    settle: order.idle,
     letGo: order.stop,
     async stop() {
       stopped = true

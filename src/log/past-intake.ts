@@ -10,7 +10,8 @@ import type { Times } from './batch.ts'
 export interface PastIntake {
   /**
    * Takes in verified messages, which are not forwarded, except by a bridge: to networks other than these, those of the
-   * peer, and when they are new to these too. Returns the outcome; undefined when there was no room or no database for all of them.
+   * peer, and when they are new to these too. Returns the outcome; undefined when not all of them could be stored:
+   * without room or database, or as this gateway stops while they wait for earlier ones of their authors.
    */
   take(past: PastMessage[], networks?: readonly NetworkKind[]): Promise<PastOutcome | undefined>
 }
@@ -30,7 +31,7 @@ export interface PastOutcome {
 
 export interface PastIntakeComponents {
   admission: Pick<Admission, 'judge' | 'settled'>
-  order: Pick<AuthorOrder, 'turnOfPast' | 'settled'>
+  order: Pick<AuthorOrder, 'turnsOfPast' | 'settled'>
   fits(messages: NewMessage[]): boolean
   /** Appends messages in one transaction; undefined when that failed. */
   store(messages: NewMessage[]): Promise<AppendEntry[] | undefined>
@@ -42,30 +43,25 @@ export interface PastIntakeComponents {
 export function createPastIntake(components: PastIntakeComponents): PastIntake {
   const { admission, order, fits, store, onTaken, times } = components
 
-  async function storeNow(messages: NewMessage[]): Promise<AppendEntry[] | undefined> {
+  async function storeNow(messages: NewMessage[], isTheirTurn = true): Promise<AppendEntry[] | undefined> {
     if (messages.length === 0) return []
-    const entries = fits(messages) ? await store(messages) : undefined
+    const entries = isTheirTurn && fits(messages) ? await store(messages) : undefined
     admission.settled(messages, entries)
     order.settled(messages.map(({ id }) => id))
     return entries
   }
 
-  /**
-   * Those of authors who have to wait for others come last, so that the messages of two peers do not wait for each
-   * other.
-   */
+  /** Each in its turn, whatever others wait for, so that no later one of its author is stored before it. */
   async function storeInTurn(messages: NewMessage[]): Promise<AppendEntry[] | undefined> {
-    const turns = new Map(
-      Array.from(
-        Map.groupBy(messages, ({ from }) => from),
-        ([from, list]) => [from, order.turnOfPast(list)],
-      ),
-    )
-    const { now = [], later = [] } = Object.groupBy(messages, ({ from }) => (turns.get(from) === undefined ? 'now' : 'later'))
-    const first = await storeNow(now)
-    await Promise.all(turns.values())
-    const last = await storeNow(later)
-    return first === undefined || last === undefined ? undefined : [...first, ...last]
+    const turns = order.turnsOfPast(messages)
+    const storing = [storeNow(messages.filter((_, index) => turns[index] === undefined))]
+    for (const [index, turn] of turns.entries()) if (turn !== undefined) storing.push(storeAfter(turn, messages.slice(index, index + 1)))
+    const stored = await Promise.all(storing)
+    return stored.includes(undefined) ? undefined : stored.flatMap((entries) => entries ?? [])
+  }
+
+  async function storeAfter(turn: Promise<boolean>, messages: NewMessage[]): Promise<AppendEntry[] | undefined> {
+    return await storeNow(messages, await turn)
   }
 
   return {

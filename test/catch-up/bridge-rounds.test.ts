@@ -39,6 +39,7 @@ async function bridge() {
             state.held++
             return { [Symbol.dispose]: () => void state.held-- }
           },
+          holdPast: () => ({ [Symbol.dispose]: () => undefined }),
           missed: () => undefined,
         },
       },

@@ -11,23 +11,25 @@ const bridge: Bridge = { mayCarry: () => true, carries: () => true, topics: () =
 /** First rounds, and how many times live messages are held. */
 function rounds(init: { topics?: string[]; bridge?: Bridge } = {}) {
   const { topics = ['orders'], ...others } = init
-  let held = 0
+  const held = { live: 0, past: 0 }
+  const hold = (kind: 'live' | 'past') => () => {
+    held[kind]++
+    let isHeld = true
+    return {
+      [Symbol.dispose]() {
+        if (isHeld) held[kind]--
+        isHeld = false
+      },
+    }
+  }
   const parts = createFirstRounds({
     engine: { topics: async () => topics, ...others },
-    hold() {
-      held++
-      let isHeld = true
-      return {
-        [Symbol.dispose]() {
-          if (isHeld) held--
-          isHeld = false
-        },
-      }
-    },
+    order: { holdLive: hold('live'), holdPast: hold('past') },
   })
   return {
     ...parts,
-    held: () => held,
+    held: () => held.live,
+    heldPast: () => held.past,
     link: (peerId: string, networks: NetworkKind[] = ['custom'], protocols = [historyProtocol], hasTold = true) =>
       parts.linked({ peerId, networks, protocols }, hasTold),
   }
@@ -43,6 +45,23 @@ test('live messages are held from the first link until the peers that are linked
   expect(held()).toBe(0)
   vi.advanceTimersByTime(5_000)
   link('third')
+  expect(held()).toBe(0)
+})
+
+test('what is fetched is held until each of these peers has listed something, has been asked, or is gone', () => {
+  const { link, listed, asked, gone, askedAgain, held, heldPast } = rounds()
+  expect(heldPast()).toBe(0)
+  for (const peerId of ['one', 'two', 'three']) link(peerId)
+  listed('one')
+  listed('one')
+  expect([heldPast(), held()]).toEqual([1, 1])
+  asked('two')
+  expect(heldPast()).toBe(1)
+  gone('three')
+  expect([heldPast(), held()]).toEqual([0, 1])
+  askedAgain(['one'])
+  expect([heldPast(), held()]).toEqual([0, 1])
+  asked('one')
   expect(held()).toBe(0)
 })
 

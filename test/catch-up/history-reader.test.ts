@@ -90,6 +90,7 @@ function reader(
           },
           missed: (ids) => void missed.push(...ids),
           holdLive: () => ({ [Symbol.dispose]: () => undefined }),
+          holdPast: () => ({ [Symbol.dispose]: () => undefined }),
         },
         letIn: (ids) => ({
           messages: new Map(letIn.flatMap((message) => (ids.has(entry(message).id) ? [[entry(message).id, message] as const] : []))),

@@ -23,7 +23,13 @@ export async function loneCatchUp({ limits, readPage }: { limits?: Partial<Limit
       },
       store,
       reader: { readPage, fetchMissing: async () => new Set() },
-      ingest: { order: { holdLive: () => ({ [Symbol.dispose]: () => undefined }), missed: () => undefined } },
+      ingest: {
+        order: {
+          holdLive: () => ({ [Symbol.dispose]: () => undefined }),
+          holdPast: () => ({ [Symbol.dispose]: () => undefined }),
+          missed: () => undefined,
+        },
+      },
       gateways: { others: async () => [] },
       logger: silentLog,
     },

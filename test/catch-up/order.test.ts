@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { EngineEvent } from '../../src/engine/engine.ts'
+import type { EngineEvent, Inbound, P2PEngine } from '../../src/engine/engine.ts'
 import { createWatchers } from '../../src/lib/watchers.ts'
-import { messageId } from '../../src/model/signed-message.ts'
+import { messageId, type SignedMessage } from '../../src/model/signed-message.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { createParty, linkParties, memoryNode, type Party } from '../fixtures/party.ts'
 
@@ -57,6 +57,53 @@ test('messages that stand out of order in a peer’s log are fetched in the orde
   ])
 })
 
+/** A gateway with some of an author's messages, to which the author is linked no longer. */
+async function keeper(author: P2PEngine, ...messages: SignedMessage[]): Promise<Party> {
+  const party = await joined()
+  await author.dial(await party.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  await author.send(messages)
+  await expect.poll(async () => (await stored(party)).length).toBe(messages.length)
+  await author.hangUp(party.peerId)
+  return party
+}
+
+test('a page of one peer waits until others that are asked first have listed what they have', async () => {
+  const there = await joined()
+  const { author, sign } = await authorAt()
+  const [first, second] = await sign('first', 'second')
+  if (first === undefined || second === undefined) throw new Error('not signed')
+  const [early, late] = [await keeper(author, first), await keeper(author, second)]
+  const { request } = there.engine
+  const given = Promise.withResolvers<void>()
+  onTestFinished(() => given.resolve())
+  let requests = 0
+  there.engine.request = async (...args) => {
+    if (args[0] === early.peerId) {
+      // The other peer has listed and given what it has.
+      await given.promise
+      await delay(300)
+      return request(...args)
+    }
+    const answer = await request(...args)
+    if (++requests === 2) given.resolve()
+    return answer
+  }
+  await Promise.all([linkParties(there, early), linkParties(there, late)])
+  await expect.poll(async () => (await stored(there)).length, { timeout: 20_000 }).toBe(2)
+  expect(await stored(there)).toEqual(['first', 'second'])
+})
+
+test('what is fetched does not wait for peers that wait until others have been asked', async () => {
+  const there = await createParty({ limits: { maxHistoryRounds: 1, orderWaitMs: 600_000 } })
+  await there.rest.call('PUT', '/v1/topics/orders')
+  const { author, sign } = await authorAt()
+  const [first, second] = await sign('first', 'second')
+  if (first === undefined || second === undefined) throw new Error('not signed')
+  const keepers = [await keeper(author, first), await keeper(author, second)]
+  await Promise.all(keepers.map((each) => linkParties(there, each)))
+  await expect.poll(async () => (await stored(there)).toSorted(), { timeout: 60_000 }).toEqual(['first', 'second'])
+})
+
 test('a live message waits for an earlier one that a peer has listed', async () => {
   const [here, there] = [await joined(), await joined()]
   const { author, sign } = await authorAt(there)
@@ -93,6 +140,22 @@ test('a live message waits for an earlier one that a peer has listed', async () 
   expect(await stored(there)).toEqual(['missed', 'live'])
 })
 
+/** The first request of a gateway asks what there is, the second one is for messages, and waits. */
+function holdFetch({ engine }: Party) {
+  const { request } = engine
+  const [fetching, given] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  onTestFinished(() => given.resolve())
+  let requests = 0
+  engine.request = async (...args) => {
+    if (++requests === 2) {
+      fetching.resolve()
+      await given.promise
+    }
+    return request(...args)
+  }
+  return { fetching, given }
+}
+
 test('a live message waits on for an earlier one that a peer has listed, while it is being fetched', async () => {
   const { engine, notices } = await hardOfHearing()
   const there = await createParty({ engine, limits: { orderWaitMs: 100 } })
@@ -105,18 +168,7 @@ test('a live message waits on for an earlier one that a peer has listed, while i
   if (missed === undefined || live === undefined || unsent === undefined || last === undefined) throw new Error('not signed')
   await author.send([missed])
   await expect.poll(() => stored(here)).toEqual(['missed'])
-  const { request } = there.engine
-  const [fetching, given] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  onTestFinished(() => given.resolve())
-  let requests = 0
-  there.engine.request = async (...args) => {
-    // The first asks what there is, the second for the message.
-    if (++requests === 2) {
-      fetching.resolve()
-      await given.promise
-    }
-    return request(...args)
-  }
+  const { fetching, given } = holdFetch(there)
   await linkParties(there, here)
   await fetching.promise
   await author.hangUp(here.peerId)
@@ -178,7 +230,55 @@ test('a live message waits for one that a peer has announced and not sent, until
   await expect.poll(() => stored(there), { timeout: 20_000 }).toEqual(['first', 'lost', 'live', 'last'])
 })
 
-test('at a stop, live and fetched messages that wait for others are stored, and nothing waits', async () => {
+test('a stop waits for what is being fetched, so that live messages come after it', async () => {
+  const disk = createMemoryDisk()
+  const engine = await memoryNode()
+  const { receive } = engine
+  let isHeld: Inbound['isHeld']
+  engine.receive = (inbound) => {
+    isHeld = inbound.isHeld
+    receive(inbound)
+  }
+  const there = await createParty({ engine, store: createMemoryStore(disk), gateway: { settleMs: 600_000 } })
+  await there.rest.call('PUT', '/v1/topics/orders')
+  const here = await joined()
+  const { author, sign } = await authorAt(here)
+  const [missed, live] = await sign('missed', 'live')
+  if (missed === undefined || live === undefined) throw new Error('not signed')
+  await author.send([missed])
+  await expect.poll(() => stored(here)).toEqual(['missed'])
+  const { fetching, given } = holdFetch(there)
+  const { stop } = there.engine
+  let isStopped = false
+  there.engine.stop = async () => {
+    isStopped = true
+    await stop()
+  }
+  await linkParties(there, here)
+  await fetching.promise
+  await author.hangUp(here.peerId)
+  await author.dial(await there.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  await author.send([live])
+  await expect.poll(() => isHeld?.(live)).toBe(true)
+  const url = there.gateway.url
+  const stopping = there.gateway.stop()
+  // It serves its clients no longer, and is still linked.
+  await expect
+    .poll(() =>
+      fetch(`${url}/healthz`).then(
+        () => 'answers',
+        () => 'is closed',
+      ),
+    )
+    .toBe('is closed')
+  expect(isStopped).toBe(false)
+  given.resolve()
+  await stopping
+  const { messages } = await createMemoryStore(disk).log.read({ after: 0, order: 'asc', limit: 10 })
+  expect(messages.map(({ data }) => Buffer.from(data).toString())).toEqual(['missed', 'live'])
+})
+
+test('at a stop, live messages that wait for others are stored, and fetched ones after the next start', async () => {
   const engine = await memoryNode()
   const { listen, receive } = engine
   const notices = createWatchers<[event: EngineEvent]>()
@@ -215,5 +315,8 @@ test('at a stop, live and fetched messages that wait for others are stored, and 
   await expect.poll(() => heard).toContain('live')
   await there.gateway.stop()
   const { messages } = await createMemoryStore(disk).log.read({ after: 0, order: 'asc', limit: 10 })
-  expect(messages.map(({ data }) => Buffer.from(data).toString()).toSorted()).toEqual(['fetched', 'live', 'of another author'])
+  expect(messages.map(({ data }) => Buffer.from(data).toString()).toSorted()).toEqual(['live', 'of another author'])
+  const again = await createParty({ store: createMemoryStore(disk) })
+  await linkParties(again, here)
+  await expect.poll(() => stored(again), { timeout: 20_000 }).toEqual(['of another author', 'live', 'fetched'])
 })

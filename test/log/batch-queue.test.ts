@@ -32,6 +32,15 @@ describe('the inbox', () => {
     expect([inbox.size, inbox.bytes]).toEqual([5, 50])
   })
 
+  test('what is pushed in one turn of the event loop is taken together', async () => {
+    const { inbox } = setUp()
+    const taken = inbox.take(16)
+    inbox.push(item('one'))
+    await Promise.resolve()
+    inbox.push(item('other'))
+    expect((await taken)?.map(({ holder }) => holder)).toEqual(['one', 'other'])
+  })
+
   test('maxInboxBytes: large messages count by their bytes', () => {
     const { inbox, fill } = setUp()
     inbox.push(item('other'))

@@ -106,7 +106,55 @@ test('messages that two peers have kept are stored in the order of each author, 
   expect([stored.indexOf('a1') < stored.indexOf('a2'), stored.indexOf('b1') < stored.indexOf('b2')]).toEqual([true, true])
 })
 
-test('at the end messages that wait for others are stored, in order and before the end', async () => {
+test('a fetched message is stored in its turn, whatever others of its page wait for', async () => {
+  const road = await hearing({ limits: patient })
+  const [one, other] = [await author(), await author()]
+  const [a1, a2, a3, a4, a5] = ['a1', 'a2', 'a3', 'a4', 'a5'].map((text) => one.sign(text))
+  const [b1, b2] = ['b1', 'b2'].map((text) => other.sign(text))
+  if (
+    a1 === undefined ||
+    a2 === undefined ||
+    a3 === undefined ||
+    a4 === undefined ||
+    a5 === undefined ||
+    b1 === undefined ||
+    b2 === undefined
+  )
+    throw new Error('not signed')
+  road.announce(a1, a4, b1)
+  const fetched = road.ingest.takePast([past(a2), past(a5), past(b2)])
+  const live = road.hear(a3)
+  await nextTurn()
+  expect(await road.hear(a1)).toBe('accept')
+  expect(await live).toBe('accept')
+  expect(await road.stored()).toEqual(['a1', 'a2', 'a3'])
+  await road.hear(a4)
+  await road.hear(b1)
+  expect(await fetched).toEqual({ stored: 3, known: 0, refused: 0 })
+  expect((await road.stored()).slice(3)).toEqual(['a4', 'a5', 'b1', 'b2'])
+})
+
+test('a fetched message whose turn comes while others of its page are being stored is not stored after a live one', async () => {
+  const gated = gatedLog()
+  const road = await hearing({ limits: patient, wrapLog: gated.wrap })
+  const [one, other] = [await author(), await author()]
+  const [a1, a2, a3, b1] = [one.sign('a1'), one.sign('a2'), one.sign('a3'), other.sign('b1')]
+  road.announce(a1)
+  const live = [road.hear(a3), road.hear(a1)]
+  await expect.poll(() => gated.gates.length).toBe(1)
+  const fetched = road.ingest.takePast([past(a2), past(b1)])
+  await expect.poll(() => road.ingest.backlog.messages).toBe(1)
+  await expect
+    .poll(() => {
+      for (const gate of gated.gates) gate.resolve()
+      return road.stored()
+    })
+    .toHaveLength(4)
+  await Promise.all([fetched, ...live])
+  expect((await road.stored()).filter((text) => text !== 'b1')).toEqual(['a1', 'a2', 'a3'])
+})
+
+test('at the end live messages that wait for others are stored, in order and before the end; fetched ones are not', async () => {
   const road = await hearing({ limits: patient })
   const { sign } = await author()
   const [first, second, third, fourth] = [sign('never sent'), sign('second'), sign('third'), sign('fourth')]
@@ -115,11 +163,34 @@ test('at the end messages that wait for others are stored, in order and before t
   const fetching = road.ingest.takePast([past(third)])
   await nextTurn()
   await road.ingest.stop()
-  expect((await road.stored()).slice(0, 2)).toEqual(['second', 'fourth'])
-  expect((await road.stored()).toSorted()).toEqual(['fourth', 'second', 'third'])
+  expect(await road.stored()).toEqual(['second', 'fourth'])
   expect(await Promise.all(waiting)).toEqual(['accept', 'accept'])
-  expect(await fetching).toEqual({ stored: 1, known: 0, refused: 0 })
+  expect(await fetching).toBeUndefined()
   expect(await road.hear(sign('too late'))).toBe('ignore')
+})
+
+test('once messages wait for no others any longer, fetched ones are not stored: they may come before earlier ones', async () => {
+  const road = await hearing()
+  road.ingest.letGo()
+  expect(await road.ingest.takePast([past((await author()).sign('fetched'))])).toBeUndefined()
+  expect(await road.stored()).toEqual([])
+})
+
+test('settle: it is over when no message waits, or the time is', async () => {
+  const road = await hearing({ limits: patient })
+  await road.ingest.settle(600_000)
+  const { sign } = await author()
+  const [first, second] = [sign('first'), sign('second')]
+  road.announce(first)
+  const waiting = road.hear(second)
+  await nextTurn()
+  await road.ingest.settle(1)
+  expect(road.isHeld(second)).toBe(true)
+  const settled = road.ingest.settle(600_000)
+  expect(await road.hear(first)).toBe('accept')
+  await settled
+  expect(await waiting).toBe('accept')
+  expect(await road.stored()).toEqual(['first', 'second'])
 })
 
 test('at the end a message that is being judged is stored', async () => {

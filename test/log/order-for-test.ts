@@ -24,8 +24,13 @@ export function createOrder(init: { limits?: Partial<typeof defaultLimits>; logg
     come: (...ids: string[]) => ids.forEach((id) => void come(id)),
     comeLarge: (bytes: number, ...ids: string[]) => ids.forEach((id) => void come(id, bytes)),
     async comePast(...ids: string[]) {
-      await order.turnOfPast(ids.map((id) => messageOf(id, 10)))
-      gone.push(...ids)
+      const turns = order.turnsOfPast(ids.map((id) => messageOf(id, 10)))
+      await Promise.all(
+        ids.map(async (id, index) => {
+          await turns[index]
+          gone.push(id)
+        }),
+      )
     },
     pass: (ms: number) => vi.advanceTimersByTimeAsync(ms),
   }

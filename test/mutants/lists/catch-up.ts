@@ -145,6 +145,9 @@ export const catchUp = [
         'if (held !== undefined) for (const peerId of peerIds)',
         'for (const peerId of peerIds)',
       ],
+      ['what is fetched is held until the first peer has listed something', 'if (unlisted.size > 0) return', ''],
+      ['what is fetched is held for peers that have been asked', 'listed(peerId)\n    waiting', 'waiting'],
+      ['what is fetched is not held', 'heldPast ??= order.holdPast()', ''],
       ['a peer that leaves is waited for', 'networks.delete(peerId)\n    done(peerId)', 'networks.delete(peerId)'],
       ['a gateway without topics holds messages', 'if (topics.length === 0) live[Symbol.dispose]()', 'void topics'],
     ],
@@ -153,6 +156,12 @@ export const catchUp = [
     'src/catch-up/catch-up.ts',
     ['test/catch-up/order.test.ts'],
     [
+      [
+        'what is fetched waits for peers that are asked later',
+        'for (const [peerId] of waiting) firstRounds.listed(peerId)',
+        'void waiting',
+      ],
+      ['what is fetched waits until its peer has been asked', 'firstRounds.listed(peerId)\n      }', '}'],
       [
         'live messages are not held for the first rounds',
         "const isFirst = firstRounds.linked(event.peer, event.type === 'peer:update' && protocols.length > 0)",

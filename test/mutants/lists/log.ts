@@ -44,7 +44,7 @@ export const log = [
     [
       ['a message of the past stays on its way', 'admission.settled(messages, entries)', ''],
       ['messages of the past are taken unjudged', "isLetIn: verdicts[index] === 'accept'", 'isLetIn: index >= 0'],
-      ['messages of the past are taken without room', 'fits(messages) ? await store(messages) : undefined', 'await store(messages)'],
+      ['messages of the past are taken without room', 'isTheirTurn && fits(messages) ?', 'isTheirTurn ?'],
       [
         'messages of the past count as stored when the store refused them',
         'if (entries === undefined) return undefined',
@@ -56,13 +56,14 @@ export const log = [
     'src/log/past-intake.ts',
     ['test/log/ingest-order.test.ts'],
     [
-      ['messages of the past do not wait for earlier ones', 'await Promise.all(turns.values())', ''],
+      ['messages of the past do not wait for earlier ones', 'storeNow(messages, await turn)', 'storeNow(messages, turn !== undefined)'],
+      ['messages of the past are stored though it is not their turn', 'isTheirTurn && fits(messages)', 'fits(messages)'],
       ['what is not let in is waited for', 'order.settled(judged.flatMap(({ isLetIn, message }) => (isLetIn ? [] : message.id)))', ''],
       ['what was fetched is waited for', 'order.settled(messages.map(({ id }) => id))', ''],
       [
-        'messages of two peers wait for each other',
-        'const first = await storeNow(now)\n    await Promise.all(turns.values())',
-        'await Promise.all(turns.values())\n    const first = await storeNow(now)',
+        'messages of a page wait for each other',
+        'storing.push(storeAfter(turn, messages.slice(index, index + 1)))',
+        'storing.push(storeAfter(Promise.all(turns).then(() => turn), messages.slice(index, index + 1)))',
       ],
     ],
   ),
@@ -131,13 +132,11 @@ export const log = [
       ['a fetch that fails after a long wait is not counted', 'if (long.length > 0) announcers.failedLong(by, name, idsOf(long))', ''],
       ['a fetch that fails at once counts', ': overdue\n', ': list.filter(({ sequence }) => sequence < last)\n'],
       ['an announcement that fails counts as a fetch', 'overdue.filter((entry) => entry.by.get(by) !== undefined)', 'overdue'],
-      ['fetched messages wait for a whole page', 'return held.isLive || ', 'return true || '],
       [
         'a request has the deadline of the one before',
         'request(requested) {\n          fetch.endsAt = time.now() + requestTimeoutMs',
         'request(requested) {',
       ],
-      ['a hold is over though the process stood still', 'if (time.now() < end) timer', 'if (time.now() < 0) timer'],
       ['a peer that has not sent counts on', 'if (inVain.length > 0) announcers.failed(by, idsOf(inVain))', ''],
       [
         'a peer that let others wait to the end counts on',
@@ -150,13 +149,41 @@ export const log = [
       ['any number of bytes wait', 'if (refusal !== undefined) {', "if (refusal === 'share' && held.sequence < 0n) {"],
       ['an author beyond its share lets all go', "refusal === 'all' ? [...authors.keys()]", 'refusal.length > 0 ? [...authors.keys()]'],
       ['a message waits for those of its own page', 'if (!beside.has(entry.id)) return true', 'return true'],
-      ['live messages are not held', 'if (isLive && holds.size > 0) return true', ''],
-      ['fetched messages are held with the live ones', 'if (isLive && holds.size > 0) return true', 'if (holds.size > 0) return true'],
       [
-        'a hold has no end',
-        'let timer = setTimeout(onEnd, 2 * orderWaitMs)',
-        'let timer = setTimeout(() => undefined, 0)\n      void onEnd',
+        'live messages are not held',
+        'if (isLive ? liveHolds.isOn : pastHolds.isOn) return true',
+        'if (!isLive && pastHolds.isOn) return true',
       ],
+      [
+        'fetched messages are not held',
+        'if (isLive ? liveHolds.isOn : pastHolds.isOn) return true',
+        'if (isLive && liveHolds.isOn) return true',
+      ],
+      ['fetched messages are held with the live ones', '? liveHolds.isOn : pastHolds.isOn', '? liveHolds.isOn : liveHolds.isOn'],
+    ],
+  ),
+  ...breaks(
+    'src/log/author-order.ts',
+    ['test/log/ingest-order.test.ts'],
+    [
+      ['a stop waits for nothing', 'if (authors.size === 0) return\n      idle', 'if (authors.size >= 0) return\n      idle'],
+      ['a stop waits without end', 'setTimeout(idle.resolve, maxMs)', 'setTimeout(() => undefined, maxMs)'],
+      ['a stop waits to the end of its time', 'if (authors.size === 0) idle?.resolve()', ''],
+      ['fetched messages are stored at the end', '?.then(() => !stopped))', '?.then(() => true))'],
+      ['fetched messages are stored after the end', 'if (stopped) return list.map(async () => false)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/log/held-message.ts',
+    ['test/log/author-order.test.ts'],
+    [['fetched messages wait for a whole page', 'return held.isLive || ', 'return true || ']],
+  ),
+  ...breaks(
+    'src/log/holds.ts',
+    ['test/log/author-order.test.ts'],
+    [
+      ['a hold is over though the process stood still', 'if (now() < end) timer', 'if (now() < 0) timer'],
+      ['a hold has no end', 'let timer = setTimeout(look, maxMs)', 'let timer = setTimeout(() => undefined, 0)\n      void look'],
     ],
   ),
   ...breaks(
@@ -210,6 +237,7 @@ export const log = [
       ['the inbox does not count messages', '|| !hasRoom(messages, item.holder, item.messages)', ''],
       ['the inbox does not count bytes', '|| !hasRoom(bytes, item.holder, item.bytes)', ''],
       ['the inbox never gives its places back', 'for (const place of places) place[Symbol.dispose]()', ''],
+      ['what is pushed in one turn is not taken together', 'await nextTurn()', ''],
       ['the network fills the inbox', 'const foreignPart = 3 / 4', 'const foreignPart = 1'],
       ['what the network had is never free again', 'count(item, -1)', ''],
       ['a closed inbox takes more', 'if (closed || ', 'if ('],

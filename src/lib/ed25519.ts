@@ -129,6 +129,14 @@ const smallOrders = [
 
 const lastByte = keyBytes - 1
 
+/**
+ * Whether other implementations may take a signature that this one refuses: Go's and Rust's allow keys and R of small
+ * order.
+ */
+export function isDisputed(raw: Uint8Array, signature: Uint8Array): boolean {
+  return signature.length === signatureBytes && (hasSmallOrder(raw) || hasSmallOrder(signature))
+}
+
 /** Whether the first 32 bytes encode a point whose order divides the cofactor, 8. */
 function hasSmallOrder(bytes: Uint8Array): boolean {
   const last = (bytes[lastByte] ?? 0) & 0x7f

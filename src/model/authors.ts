@@ -3,7 +3,7 @@ import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import { ed25519, pooledVerifier } from '../lib/ed25519.ts'
+import { ed25519, isDisputed, pooledVerifier } from '../lib/ed25519.ts'
 import { createTurnBudget } from '../lib/turn-budget.ts'
 import { peerIdBytes, type SignedMessage, signedBytes } from './signed-message.ts'
 
@@ -33,6 +33,11 @@ export interface Author {
    * calls together, and runs off it otherwise. A malformed signature is a wrong one.
    */
   verify(bytes: Uint8Array, signature: Uint8Array): Promise<boolean>
+  /**
+   * Whether other implementations may take a signature that `verify` refuses. The peer that forwards it is then no
+   * forger.
+   */
+  isDisputed(signature: Uint8Array): boolean
 }
 
 /**
@@ -96,6 +101,7 @@ function authorFrom(from: Uint8Array, key: Uint8Array | undefined): Known | unde
       isInlined: inlined !== undefined,
       key: publicKeyToProtobuf(publicKey),
       verify: verifierOf(publicKey),
+      isDisputed: (signature) => publicKey.type === 'Ed25519' && isDisputed(publicKey.raw, signature),
     }
   } catch {
     return undefined

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { StrictSign } from '@libp2p/gossipsub'
 import { RPC } from '@libp2p/gossipsub/message'
@@ -260,4 +260,27 @@ test('who has not sent a large message is told that it need not', async () => {
   expect(internals.sendIDontWants).not.toHaveBeenCalled()
   await receive(one, await signedBy(author, 'x'.repeat(512)))
   expect(internals.sendIDontWants).toHaveBeenCalledWith(expect.anything(), 'orders', one.toString())
+})
+
+/** A signature with the neutral element as R, which Go's and Rust's libp2p take: S·B = h·A (RFC 8032 §5.1.7). */
+function withSmallR(key: PrivateKey, bytes: Uint8Array): Buffer {
+  const order = 2n ** 252n + 27_742_317_777_372_353_535_851_937_790_883_648_493n
+  const number = (littleEndian: Uint8Array) => BigInt(`0x${Buffer.from(littleEndian).reverse().toString('hex')}`)
+  const sha512 = (...parts: Uint8Array[]) => createHash('sha512').update(Buffer.concat(parts)).digest()
+  const secret = sha512(key.raw.subarray(0, 32)).subarray(0, 32)
+  secret.writeUInt8(secret.readUInt8(0) & 248, 0)
+  secret.writeUInt8((secret.readUInt8(31) & 63) | 64, 31)
+  const r = Buffer.alloc(32)
+  r.writeUInt8(1)
+  const s = (number(sha512(r, key.publicKey.raw, bytes)) * number(secret)) % order
+  return Buffer.concat([r, Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse()])
+}
+
+test('a signature that other implementations take and we do not is no offence of the peer that forwards it', async () => {
+  const { receive, judged } = verifier()
+  const key = keys['Ed25519'] as PrivateKey
+  const { signature: _signature, key: _key, ...unsigned } = await signedBy(key, 'odd')
+  const signature = withSmallR(key, Buffer.concat([Buffer.from('libp2p-pubsub:'), RPC.Message.encode(unsigned)]))
+  expect(await receive(one, { ...unsigned, signature })).toMatchObject({ code: MessageStatus.invalid, reason: RejectReason.Ignore })
+  expect(judged).toEqual([])
 })

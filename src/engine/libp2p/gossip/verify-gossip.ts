@@ -17,6 +17,7 @@ import { toOutgoing } from './outgoing-message.ts'
  *   message.
  * - A copy of a message that is being verified is not verified separately.
  * - The messages of a link are judged in their order of arrival.
+ * - A signature that other implementations take and this one does not is no offence of the peer that forwards it.
  */
 export function verifyGossip(
   internals: Pick<GossipInternals, 'validateReceivedMessage' | 'seenCache' | 'msgIdToStrFn' | 'sendIDontWants' | 'opts'>,
@@ -63,6 +64,7 @@ export function verifyGossip(
     using counted = linkOf(source).enter(data.length)
     if (counted === undefined) return { code: MessageStatus.invalid, reason: RejectReason.Ignore, msgIdStr }
     if (!(await verifyInTurn(source, msgIdStr, opened))) {
+      if (opened.author.isDisputed(opened.signature)) return { code: MessageStatus.invalid, reason: RejectReason.Ignore, msgIdStr }
       return { code: MessageStatus.invalid, reason: RejectReason.Error, error: ValidateError.InvalidSignature }
     }
     if (seenCache.has(msgIdStr)) return { code: MessageStatus.duplicate, msgIdStr }

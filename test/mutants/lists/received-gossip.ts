@@ -46,9 +46,10 @@ export const receivedGossip = [
       ['what was verified is counted for ever', 'using counted = linkOf', 'const counted = linkOf'],
       [
         'a message without room is taken for a forgery',
-        'reason: RejectReason.Ignore, msgIdStr }',
-        'reason: RejectReason.Reject, msgIdStr }',
+        'if (counted === undefined) return { code: MessageStatus.invalid, reason: RejectReason.Ignore, msgIdStr }',
+        'if (counted === undefined) return { code: MessageStatus.invalid, reason: RejectReason.Reject, msgIdStr }',
       ],
+      ['who forwards what others take is a forger', 'opened.author.isDisputed(opened.signature)', 'false'],
       [
         'what is known is verified again',
         'const msgIdStr = internals.msgIdToStrFn(msgId)\n    if (seenCache.has(msgIdStr)) return { code: MessageStatus.duplicate, msgIdStr }',

@@ -165,3 +165,24 @@ test('a message that one network brings crosses, though a peer of the other one 
   await after
   expect([custom.sent, libp2p.sent]).toEqual([['after it'], ['one', 'after it']])
 })
+
+test('maxAuthorBytesPerHour: an author has one quota in both networks, and what exceeds it does not cross', async () => {
+  const { hear, stored, custom, libp2p } = await bridgeRoad({ limits: { maxAuthorBytesPerHour: 10 } })
+  const { sign } = await author()
+  const beyond = sign('six of it')
+  expect(await hear(sign('six'), 'custom')).toBe('accept')
+  expect([await hear(beyond, 'custom'), await hear(beyond, 'libp2p')]).toEqual(['ignore', 'ignore'])
+  expect(await hear((await author()).sign('another'), 'libp2p')).toBe('accept')
+  await expect.poll(() => [custom.sent, libp2p.sent]).toEqual([['another'], ['six']])
+  expect(await stored()).toEqual(['six', 'another'])
+})
+
+test('a message that a validator rejects counts in the network that brought it, and crosses to none', async () => {
+  const judges = { judge: async () => ({ verdict: 'reject' as const, given: true }) }
+  const { hear, stored, custom, libp2p } = await bridgeRoad({ judges })
+  const bad = (await author()).sign('bad')
+  expect(await hear(bad, 'custom')).toBe('reject')
+  // A peer of the other network may have it from another bridge, and has judged nothing.
+  expect(await hear(bad, 'libp2p')).toBe('ignore')
+  expect([await stored(), custom.sent, libp2p.sent]).toEqual([[], [], []])
+})

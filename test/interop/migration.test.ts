@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, onTestFinished } from 'vitest'
+import { publishShare } from '../fixtures/migration-clients.ts'
+import { type MovingGateway, movingGateway } from '../fixtures/moving-gateway.ts'
+import type { PeerKind } from './built-peers.ts'
+import { cell } from './cell.ts'
+import { overtakenShare } from './exchange.ts'
+import { type ForeignPeer, startPeer } from './foreign-peer.ts'
+import { startKubo } from './kubo.ts'
+
+const topic = 'orders'
+const env = { PEERGATE_DHT: 'false' }
+/** Of each gateway. */
+const share = 200
+const kills = 3
+
+const listen = ['/ip4/127.0.0.1/tcp/0']
+const start = (kind: PeerKind): Promise<ForeignPeer> => (kind === 'kubo' ? startKubo({ listen }) : startPeer(kind, { listen }))
+
+/** Keeps the peer linked to each gateway that is on its network. */
+function keepLinked(peer: ForeignPeer, gateways: MovingGateway[]): void {
+  const dial = async () => {
+    for (const gateway of gateways)
+      if (gateway.node !== undefined && gateway.node !== 'custom') await peer.dial(gateway.address('libp2p')).catch(() => undefined)
+  }
+  const over = new AbortController()
+  const dialling = (async () => {
+    for (; !over.signal.aborted; await sleep(250)) await dial()
+  })()
+  onTestFinished(async () => {
+    over.abort()
+    await dialling
+  })
+}
+
+/** Two gateways of each network change places while they publish, between two bridges of which one is killed. */
+function migrationCell(kind: PeerKind): void {
+  cell(
+    { kinds: [kind], name: 'it follows gateways of two networks that change places, through bridges of which one is killed' },
+    async () => {
+      const [dying, steady, ...leaves] = await Promise.all(Array.from({ length: 6 }, () => movingGateway(env)))
+      if (dying === undefined || steady === undefined) throw new Error('no bridges')
+      const peer = await start(kind)
+      await dying.start('both')
+      await steady.start('both', [dying])
+      for (const [index, leaf] of leaves.entries()) {
+        await leaf.start(index < 2 ? 'custom' : 'libp2p', [dying, steady])
+        expect((await leaf.rest.call('PUT', `/v1/topics/${topic}`, {})).status).toBeLessThan(300)
+      }
+      await peer.subscribe(topic)
+      keepLinked(peer, [dying, steady, ...leaves])
+      await expect.poll(() => peer.subscribers(topic)).toContain(steady.peerId)
+      const subscribers = ({ rest }: MovingGateway) =>
+        rest.get<{ subscribers: number }>(`/v1/topics/${topic}`).then((view) => view.subscribers)
+      for (const leaf of leaves) await expect.poll(() => subscribers(leaf)).toBeGreaterThanOrEqual(2)
+
+      const over = new AbortController()
+      onTestFinished(() => over.abort())
+      let published = 0
+      /** How far the gateways have got with what happens meanwhile: no message is published after it. */
+      let moved = 0
+      const onPublished = async () => {
+        published++
+        while (published > ((moved + 1) * share * leaves.length) / (leaves.length + 1) && moved < leaves.length && !over.signal.aborted)
+          await sleep(20)
+      }
+      const publishing = leaves.map((leaf, index) =>
+        publishShare(leaf, { name: `${index}`, topic, messages: share, onPublished, signal: over.signal }),
+      )
+      for (const [index, leaf] of leaves.entries()) {
+        await expect.poll(() => published).toBeGreaterThan(((index + 0.5) * share * leaves.length) / (leaves.length + 1))
+        if (index < kills) await dying.end('SIGKILL')
+        await leaf.end('SIGTERM')
+        await leaf.start(leaf.node === 'custom' ? 'libp2p' : 'custom', [dying, steady])
+        if (index < kills) await dying.start('both', [steady, ...leaves])
+        moved++
+      }
+      await Promise.all(publishing)
+
+      const texts = leaves.flatMap(({ peerId }, index) => Array.from({ length: share }, (_, number) => `${peerId} ${index}/${number}`))
+      const heard = () => peer.heard.filter((message) => message.topic === topic).map(({ from, data }) => `${from} ${data}`)
+      const missing = () => texts.length - new Set(heard()).size
+      await expect.poll(missing).toBeLessThanOrEqual(peer.ignoresOvertaken ? texts.length * overtakenShare : 0)
+      expect(heard().filter((text) => !texts.includes(text))).toEqual([])
+      expect(heard().length).toBe(new Set(heard()).size)
+      return `${texts.length - missing()} of ${texts.length}, each once`
+    },
+  )
+}
+
+for (const kind of ['go', 'kubo'] as const) migrationCell(kind)

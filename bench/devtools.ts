@@ -48,7 +48,7 @@ export async function openPage(executablePath: string, url: string, resources: A
   return {
     evaluate,
     async click(element) {
-      const box = `(() => { const box = ${element}.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] })()`
+      const box = `(() => { ${element}.scrollIntoViewIfNeeded(); const box = ${element}.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] })()`
       const [x, y] = pointSchema.parse(await evaluate(box))
       for (const type of ['mousePressed', 'mouseReleased']) {
         await send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount: 1 })
@@ -69,7 +69,14 @@ export function until(condition: string): string {
 /** @returns the address at which a page is driven */
 async function startBrowser(executablePath: string, resources: AsyncDisposableStack): Promise<string> {
   const profile = await temporaryDirectory(resources)
-  const flags = ['--headless=new', '--no-sandbox', '--no-first-run', '--remote-debugging-port=0', `--user-data-dir=${profile}`]
+  const flags = [
+    '--headless=new',
+    '--no-sandbox',
+    '--no-first-run',
+    '--remote-debugging-port=0',
+    '--window-size=1280,1000',
+    `--user-data-dir=${profile}`,
+  ]
   const browser = spawn(executablePath, flags, { stdio: ['ignore', 'ignore', 'pipe'] })
   resources.defer(() => end(browser))
   const answer = await fetch(`http://127.0.0.1:${await portOf(browser)}/json/new`, { method: 'PUT' })

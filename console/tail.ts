@@ -51,14 +51,12 @@ export class Tail {
   }
 
   get view(): TailView {
-    const isRunning = this.#stop !== undefined
-    const shown = isRunning && this.#isFlooded ? floodLines : maxLines
     return {
       lines: this.#lines.map(({ line }) => line),
-      shown,
+      shown: this.#isFlooded ? floodLines : maxLines,
       received: this.#received,
       undrawn: this.#undrawn,
-      isRunning,
+      isRunning: this.#stop !== undefined,
       error: this.#error,
     }
   }
@@ -86,6 +84,8 @@ export class Tail {
     this.#stop?.abort()
     this.#stop = undefined
     this.#drawNow()
+    // That it pauses is seen at once; the long list would take the time for it.
+    if (this.#isFlooded) this.#draw()
   }
 
   add(line: Line): void {
@@ -119,9 +119,9 @@ export class Tail {
   }
 
   #noteFlood(): void {
-    const isCalm = this.#fresh <= floodLines
+    const isCalm = this.#stop === undefined || this.#fresh <= floodLines
     this.#fresh = 0
     this.#calm = isCalm ? this.#calm + 1 : 0
-    this.#isFlooded = !isCalm || (this.#isFlooded && this.#calm < calmDrawings)
+    this.#isFlooded = !isCalm || (this.#isFlooded && this.#stop !== undefined && this.#calm < calmDrawings)
   }
 }

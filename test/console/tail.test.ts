@@ -82,7 +82,7 @@ test('draws at intervals, however much comes meanwhile, and says how many lines 
   expect(drawn.at(-1)).toMatchObject({ received: 10_002, undrawn: 10_001 - maxLines, shown: maxLines })
 })
 
-test('shows all that it keeps when it pauses in a flood', async () => {
+test('says at once that it pauses in a flood, and shows all that it keeps with the next drawing', async () => {
   const { tail, push, drawn } = tailForTest()
   void tail.resume()
   await vi.advanceTimersByTimeAsync(0)
@@ -90,7 +90,9 @@ test('shows all that it keeps when it pauses in a flood', async () => {
   await vi.advanceTimersByTimeAsync(200)
   expect(drawn.at(-1)).toMatchObject({ shown: floodLines, undrawn: 0 })
   tail.pause()
-  expect(drawn.at(-1)).toMatchObject({ shown: maxLines, undrawn: 0, isRunning: false })
+  expect(drawn.at(-1)).toMatchObject({ shown: floodLines, undrawn: 0, isRunning: false })
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(drawn.slice(-2)).toMatchObject([{ isRunning: false }, { shown: maxLines, undrawn: 0, isRunning: false }])
 })
 
 test('resumes after the last item that it had, a gap or the end of the stored messages too', async () => {

@@ -5,11 +5,24 @@ import { getInside } from '../../fixtures/inside.ts'
 import { canRoute, createRoutedNetwork, type RoutedNetwork } from '../../fixtures/routed-network.ts'
 import { directPath, paths, startPair, startReaders, startRelay } from '../../fixtures/routed-pair.ts'
 
-/** What happens to routers and relays while gateways exchange messages over them: each message arrives once. */
+/**
+ * What happens to routers and relays while gateways exchange messages over them: each message arrives once. With
+ * `PEERGATE_NAT=all` there are 10,000.
+ */
 
+/** Of a hundred messages of each gateway. */
+const rounds = process.env['PEERGATE_NAT'] === 'all' ? 50 : 7
 const reason = 'network namespaces and nft are needed'
-const timeout = 300_000
+const timeout = 600_000
 const patience = { timeout: 120_000, interval: 200 }
+
+/** The change happens while the messages of a round are on their way. */
+async function publishDuring(readers: Awaited<ReturnType<typeof startReaders>>, change: () => Promise<void>): Promise<void> {
+  await readers.publish()
+  await Promise.all([readers.publish(), change()])
+  for (let round = 2; round < rounds; round++) await readers.publish()
+  await readers.expectAll()
+}
 
 const changes: [string, (network: RoutedNetwork) => Promise<void>][] = [
   ['a router starts anew', (network) => network.restart(0)],
@@ -26,10 +39,7 @@ test.for((['custom', 'libp2p'] as const).flatMap((engine) => changes.map(([what,
     const direct = [directPath[engine], directPath[engine]]
     await expect.poll(() => paths(pair), patience).toEqual(direct)
     const readers = await startReaders(pair)
-    await readers.publish()
-    await change(network)
-    for (let round = 0; round < 5; round++) await readers.publish()
-    await readers.expectAll()
+    await publishDuring(readers, () => change(network))
     await expect.poll(() => paths(pair), patience).toEqual(direct)
     await readers.publish()
     await readers.expectAll()
@@ -48,15 +58,12 @@ test.for<EngineName>(['custom', 'libp2p'])(
     const pair = await startPair(engine, network, relays)
     await expect.poll(() => paths(pair), patience).toEqual(['relay', 'relay'])
     const readers = await startReaders(pair)
-    await readers.publish()
     const [{ under, url }, { peerId }] = pair
     const via = async () => (await getInside<Partial<Peer>>(under, `${url}/v1/peers/${peerId}`)).via
     const before = await via()
     const [used, other] = relays[0]?.peerId === before ? relays : relays.toReversed()
     expect(used?.peerId).toBe(before)
-    await used?.end('SIGKILL')
-    for (let round = 0; round < 5; round++) await readers.publish()
-    await readers.expectAll()
+    await publishDuring(readers, async () => void (await used?.end('SIGKILL')))
     await expect.poll(via, patience).toBe(other?.peerId)
   },
 )

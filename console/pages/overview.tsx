@@ -52,6 +52,8 @@ export function Overview() {
     return seconds === undefined ? '–' : `${number(seconds * 1_000)} ms`
   }
   const stored = topics.value?.items ?? []
+  // A gateway that tells nobody its metrics tells this neither.
+  const free = now?.find(({ name }) => name === 'peergate_free_disk_bytes')?.value ?? Number.NaN
 
   return (
     <>
@@ -71,10 +73,13 @@ export function Overview() {
         <Figure
           label="Stored"
           value={bytes(stored.reduce((total, topic) => total + topic.bytes, 0))}
-          note={plural(
-            stored.reduce((total, topic) => total + topic.messages, 0),
-            'message',
-          )}
+          note={[
+            plural(
+              stored.reduce((total, topic) => total + topic.messages, 0),
+              'message',
+            ),
+            ...(Number.isFinite(free) ? [`${bytes(free)} free`] : []),
+          ].join(', ')}
         />
       </dl>
       <Card title="Messages per second">

@@ -46,6 +46,7 @@ import { createValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
 import { createWebhooks } from '../webhooks/webhooks.ts'
 import { createDiagnosis, type MachineSettings } from './diagnosis/diagnosis.ts'
+import { freeDiskBytes } from './diagnosis/machine.ts'
 import { readGauges } from './gauges.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import { watchNetworks } from './network-values.ts'
@@ -269,7 +270,9 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   })
   watchNetworks(metrics, { engine, ingest })
   const sources = { clock, deliveries: store.deliveries, engine, history, http, hub, ingest, load, requestBytes, answerBytes, stream }
-  metrics.watch(readGauges({ ...sources, validatorRegistry, webhooks }))
+  const { machine } = init
+  const freeBytes = async () => (machine === undefined ? Number.NaN : await freeDiskBytes(machine.dataDir).catch(() => Number.NaN))
+  metrics.watch(readGauges({ ...sources, validatorRegistry, webhooks, freeDiskBytes: freeBytes }))
 
   return {
     async start() {

@@ -16,6 +16,8 @@ export interface GaugeSources {
   clock: Pick<Clock, 'isHeld'>
   deliveries: Pick<DeliveryStore, 'queued'>
   engine: Pick<P2PEngine, 'peers' | 'topics' | 'dropped'>
+  /** Not a number for a gateway that has no directory. */
+  freeDiskBytes: () => Promise<number>
   history: Pick<History, 'longPolls'>
   http: Pick<HttpServer, 'connections'>
   hub: Pick<Hub, 'ring' | 'tip'>
@@ -55,6 +57,7 @@ export function readGauges(sources: GaugeSources): () => Promise<GaugeValues> {
       topics: (await engine.topics()).length,
       gossip_dropped_messages: engine.dropped,
       event_loop_delay_seconds: load.delayMs / 1_000,
+      free_disk_bytes: await sources.freeDiskBytes(),
       clock_held: clock.isHeld ? 1 : 0,
       overloaded: load.overloaded ? 1 : 0,
     }

@@ -87,6 +87,7 @@ const gauges = {
   unsent_topics: 'Topics with messages that wait for a first subscriber.',
   gossip_dropped_messages: 'Network messages ignored because too many were waiting, or because validation took too long.',
   event_loop_delay_seconds: 'Recent mean delay of the event loop.',
+  free_disk_bytes: 'Bytes that are free on the disk of the data directory.',
   clock_held: '1 after a clock step until the clock is trusted again; meanwhile nothing expires.',
   overloaded: '1 while new work is refused because of event loop delay.',
 } as const

@@ -132,6 +132,7 @@ test('follows a topic live, pauses and resumes without a loss, publishes, and sh
   await lookInEachLayout(page, 'audit', phoneThenWide)
   await page.getByRole('link', { name: 'Overview' }).click()
   await page.getByRole('cell', { name: 'disk' }).waitFor()
+  await page.getByText(/^3,004 messages, .* free$/).waitFor()
   await lookInEachLayout(page, 'overview', phoneThenWide)
 
   // Calls of the explorer have the session of the page.

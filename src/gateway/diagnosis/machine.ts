@@ -16,6 +16,12 @@ const earliest = Date.UTC(2025, 0, 1)
 /** Milliseconds that clocks of two machines may differ by before an expiry or a retention is noticeably off. */
 const clockToleranceMs = 5_000
 
+/** Of the disk of a directory, for users other than root. */
+export async function freeDiskBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize
+}
+
 /** @param directory need not exist yet */
 export async function diskFinding(directory: string): Promise<Finding> {
   const { bavail, bsize, ffree, files } = await statfs(existing(directory))

@@ -272,7 +272,6 @@ export const gossip = [
       ['a peer that was forgotten has had everything', 'if (!lanes.isReady(peerId)) return 0', ''],
       ['absent data becomes empty', '...(message.dataAbsent === true ? {} : { data: message.data })', 'data: message.data'],
       ['the key of an author is left out', '...(message.publicKey === undefined ? {} : { key: message.publicKey })', '...{}'],
-      ['all messages have one author', 'if (lastAuthor?.peerId !== peerId) lastAuthor', 'if (lastAuthor === undefined) lastAuthor'],
     ],
   ),
   ...breaks(

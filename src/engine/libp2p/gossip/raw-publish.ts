@@ -94,19 +94,11 @@ export function createRawPublish(components: {
 
 function toRaw(message: SignedMessage) {
   return {
-    from: authorBytes(message.from),
+    from: peerIdBytes(message.from),
     ...(message.dataAbsent === true ? {} : { data: message.data }),
     seqno: message.sequence,
     topic: message.topic,
     signature: message.signature,
     ...(message.publicKey === undefined ? {} : { key: message.publicKey }),
   }
-}
-
-/** Cache of the last author: own messages have one author, and decoding its id each time would be most of the work. */
-let lastAuthor: { peerId: string; bytes: Uint8Array } | undefined
-
-function authorBytes(peerId: string): Uint8Array {
-  if (lastAuthor?.peerId !== peerId) lastAuthor = { peerId, bytes: peerIdBytes(peerId) }
-  return lastAuthor.bytes
 }

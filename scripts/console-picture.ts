@@ -8,12 +8,18 @@ import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process
 import { createRest, type Rest } from '../test/fixtures/rest.ts'
 import { buildConsole } from './build-console.ts'
 
-/** Draws the picture of the console in the README anew: two gateways, both with clients that publish, in Chromium. */
+/** Draws the pictures of the console in the documents anew: two gateways, both with clients that publish, in Chromium. */
 
-const picture = join(import.meta.dirname, '../docs/images/console.png')
+const pictures = join(import.meta.dirname, '../docs/images')
 /** How often the clients publish, in milliseconds, and how many times: enough for a line in the chart. */
 const everyMs = 500
 const times = 80
+
+const conversation = [
+  { topic: 'invoices', data: { order: 41, paid: true }, encoding: 'json' },
+  { topic: 'invoices', data: { order: 42, paid: false }, encoding: 'json' },
+  { topic: 'orders', data: 'the kitchen is closed' },
+]
 
 await buildConsole()
 const directory = await mkdtemp(join(tmpdir(), 'peergate-picture-'))
@@ -24,7 +30,14 @@ try {
   const page = await browser.newPage({ viewport: { width: 1_280, height: 800 }, colorScheme: 'light' })
   await page.goto(own.url)
   await publish(createRest(own.url), createRest(other.url))
-  await page.screenshot({ path: picture })
+  await page.screenshot({ path: join(pictures, 'console.png') })
+  await page.goto(`${own.url}/#/messages?topic=>`)
+  await page.getByRole('button', { name: 'Follow' }).click()
+  await page.getByRole('button', { name: 'Pause' }).waitFor()
+  await createRest(other.url).call('POST', '/v1/messages', { messages: conversation })
+  await page.locator('.message button.plain').nth(1).click()
+  await page.getByText('curl -H').waitFor()
+  await page.screenshot({ path: join(pictures, 'messages.png') })
 } finally {
   await browser.close()
   await Promise.all([own.end('SIGTERM'), other.end('SIGTERM')])

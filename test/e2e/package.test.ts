@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ed25519 } from '../../src/lib/ed25519.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
 
 /** The package, as `npm install peergate` puts it in an empty folder. */
@@ -145,7 +146,9 @@ async function listening(output: Readable): Promise<string> {
   for await (const line of createInterface({ input: output })) {
     seen += `${line}\n`
     if (!line.includes('"msg":"listening"')) continue
-    const { url }: { url: string } = JSON.parse(line)
+    const { url, signatures }: { url: string; signatures: string } = JSON.parse(line)
+    // The package finds the native part of its optional dependency as the checkout does.
+    expect(signatures).toBe(ed25519.library)
     output.resume()
     return url
   }

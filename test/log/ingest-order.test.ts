@@ -186,7 +186,12 @@ test('settle: it is over when no message waits, or the time is', async () => {
   await nextTurn()
   await road.ingest.settle(1)
   expect(road.isHeld(second)).toBe(true)
-  const settled = road.ingest.settle(600_000)
+  let isSettled = false
+  const settled = road.ingest.settle(600_000).then(() => {
+    isSettled = true
+  })
+  await nextTurn()
+  expect(isSettled).toBe(false)
   expect(await road.hear(first)).toBe('accept')
   await settled
   expect(await waiting).toBe('accept')

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { createClientShares } from '../access/client-shares.ts'
@@ -7,7 +6,7 @@ import { ConsumerExists, ConsumerLimit, ConsumerNotFound, Overloaded, Parameters
 import { createDeadline } from '../lib/deadline.ts'
 import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
-import type { History } from '../log/history.ts'
+import type { History, PageOptions } from '../log/history.ts'
 import type { Hub } from '../log/hub.ts'
 import type { ConsumerStateView } from '../model/consumer.ts'
 import type { Seq } from '../model/cursor.ts'
@@ -19,6 +18,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Topics } from '../topics/topics.ts'
 import { createConsumerJoins } from './consumer-joins.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
+import { createPendingCount } from './pending.ts'
 import { createSettlements, type Settlement, type Settlements, verdictsOf } from './settlements.ts'
 import type { HandedOut, Work, Worker } from './workers.ts'
 
@@ -43,8 +43,11 @@ export interface Consumers {
   get(name: string): Promise<ConsumerRecord>
   /** The epoch of the log, for cursors. */
   readonly epoch: string
-  /** What the consumer has to do, and the workers here. */
-  state(consumer: ConsumerRecord): Promise<ConsumerWork>
+  /**
+   * What the consumer has to do, and the workers here. Rows that are counted are paid as by pages of messages.
+   * @throws Overloaded when too many others wait for such an answer, in all or of this client, and RateLimited
+   */
+  state(consumer: ConsumerRecord, options: PageOptions): Promise<ConsumerWork>
   /** @throws ConsumerNotFound */
   configure(name: string, change: Partial<ConsumerSettings>): Promise<ConsumerRecord>
   /** Removes the consumer; its workers end. False when there was none. */
@@ -110,9 +113,6 @@ export interface ConsumersComponents {
 const retryAfterMs = 5_000
 /** Milliseconds after which a request that does not wait gives up a database that does not answer. */
 const roundMs = 10_000
-/** Maximum steps of counting what is pending, each of up to `scanRows` rows. */
-const maxCountSteps = 10
-
 interface Open {
   consumer: ConsumerRecord
   dispatcher: Dispatcher
@@ -129,6 +129,7 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
   /** Consumers are counted before one is created. */
   const inTurn = createSerial()
   const pulls = createClientShares({ max: limits.maxPulls, limits })
+  const pendingOf = createPendingCount({ limits }, { log: store.log, hub })
 
   /** What works for a consumer here. One that was removed and made again is another. */
   function openOf(consumer: ConsumerRecord): Open {
@@ -156,19 +157,6 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     const found = await store.consumers.get(name)
     if (found === undefined) throw new ConsumerNotFound('There is no consumer of this name.')
     return found
-  }
-
-  /** Counts the messages after the position, as far as a few steps lead. */
-  async function pendingOf({ position, settings }: ConsumerRecord): Promise<{ pending: number; isPendingExact: boolean }> {
-    const query = { topics: subscriptionFilter(settings), through: hub.tip }
-    let [pending, after] = [0, position]
-    for (let steps = 0; steps < maxCountSteps && after < query.through; steps++) {
-      const step = await store.log.count({ ...query, after })
-      pending += step.messages
-      after = step.scanned
-      await nextTurn()
-    }
-    return { pending, isPendingExact: after >= query.through }
   }
 
   async function checkRoom(client: string): Promise<void> {
@@ -221,12 +209,12 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     get epoch() {
       return hub.epoch
     },
-    async state(consumer) {
+    async state(consumer, options) {
       const { name } = consumer
       const { waiting, claimed: unacked, parked } = await store.consumers.count({ name, now: clock.age() })
       const { dispatcher, settled = 0 } = open.get(name) ?? {}
       const { workers = 0, delivered = 0 } = dispatcher ?? {}
-      return { unacked, waiting, parked, ...(await pendingOf(consumer)), workers, traffic: { delivered, settled } }
+      return { unacked, waiting, parked, ...(await pendingOf(consumer, options)), workers, traffic: { delivered, settled } }
     },
     configure,
     async remove(name) {

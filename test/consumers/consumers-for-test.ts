@@ -82,6 +82,9 @@ export async function consumersForTest({ store = createMemoryStore(), peerId = '
   }
 }
 
+/** Who asks what consumers have to do, where that is not what the test is about. */
+export const atNoCost = { signal: new AbortController().signal, client: 'tok_1', pay: () => undefined }
+
 export const orders = (count: number) => Array.from({ length: count }, () => newMessage('orders'))
 
 /** Messages that are handed out for the first time. */

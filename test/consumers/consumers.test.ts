@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ConsumerExists, ConsumerLimit, ConsumerNotFound, ParametersConflict } from '../../src/errors.ts'
 import { isMissing, storeKinds, storesForTests } from '../fixtures/every-store.ts'
 import { newMessage } from '../fixtures/messages.ts'
-import { consumersForTest, first, orders } from './consumers-for-test.ts'
+import { atNoCost, consumersForTest, first, orders } from './consumers-for-test.ts'
 
 describe('consumers', () => {
   test('are created once; another setting is refused, and their topics stay joined until they are removed', async () => {
@@ -74,12 +74,12 @@ describe('consumers', () => {
     const { consumers, append, create, pull } = await consumersForTest()
     await create('c')
     await append(...orders(3), newMessage('bills'))
-    expect(await consumers.state(await consumers.get('c'))).toEqual({
+    expect(await consumers.state(await consumers.get('c'), atNoCost)).toEqual({
       ...{ unacked: 0, waiting: 0, parked: 0, pending: 3, isPendingExact: true, workers: 0 },
       traffic: { delivered: 0, settled: 0 },
     })
     await pull('c', 1)
-    expect(await consumers.state(await consumers.get('c'))).toMatchObject({ unacked: 1, waiting: 2, pending: 0 })
+    expect(await consumers.state(await consumers.get('c'), atNoCost)).toMatchObject({ unacked: 1, waiting: 2, pending: 0 })
   })
 
   test('count what was delivered, each time, and what was settled', async () => {
@@ -92,7 +92,7 @@ describe('consumers', () => {
     await settle('c', [one, one, 'x'])
     await settle('c', [two], 'drop')
     await settle('c', [three], 'progress')
-    expect(await consumers.state(await consumers.get('c'))).toMatchObject({ traffic: { delivered: 4, settled: 2 } })
+    expect(await consumers.state(await consumers.get('c'), atNoCost)).toMatchObject({ traffic: { delivered: 4, settled: 2 } })
   })
 })
 
@@ -120,7 +120,7 @@ describe.each(storeKinds)('with the %s store', (kind) => {
     await Promise.all([workAt(one), workAt(one), workAt(two), workAt(two)])
     await workAt(one)
     expect(got.toSorted()).toEqual(ids.toSorted())
-    expect(await one.consumers.state(await one.consumers.get('c'))).toMatchObject({ unacked: 0, waiting: 0, pending: 0 })
+    expect(await one.consumers.state(await one.consumers.get('c'), atNoCost)).toMatchObject({ unacked: 0, waiting: 0, pending: 0 })
     await store.stop()
   })
 })

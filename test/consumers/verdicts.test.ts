@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ParametersConflict } from '../../src/errors.ts'
 import { newMessage } from '../fixtures/messages.ts'
-import { consumersForTest, first, orders } from './consumers-for-test.ts'
+import { atNoCost, consumersForTest, first, orders } from './consumers-for-test.ts'
 
 describe('consumers', () => {
   test('retry after growing pauses, or the pause that was asked for; progress keeps a message with its worker', async () => {
@@ -89,7 +89,7 @@ describe('consumers', () => {
     expect(await pull('c')).toEqual(first([next]))
     const parked = await consumers.parked(consumer, { after: 0, limit: 10 })
     expect(parked).toMatchObject({ items: [{ id: poison, attempt: 1, message: { id: poison } }], next: undefined })
-    expect(await consumers.state(consumer)).toMatchObject({ unacked: 1, parked: 1 })
+    expect(await consumers.state(consumer, atNoCost)).toMatchObject({ unacked: 1, parked: 1 })
     expect(await consumers.replay(consumer)).toBe(1)
     expect(await pull('c')).toEqual([])
     await settle('c', [next])

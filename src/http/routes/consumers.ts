@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { Rates } from '../../access/rates.ts'
 import { consumerView } from '../../consumers/consumer-view.ts'
 import type { Consumers } from '../../consumers/consumers.ts'
 import { Forbidden } from '../../errors.ts'
@@ -13,17 +14,19 @@ import type { ConsumerRecord } from '../../store/consumer-store.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import type { App } from '../operation.ts'
+import { pageOptions } from '../page-options.ts'
 import { consumerContract } from './consumer-contract.ts'
 
 export interface ConsumerComponents {
   consumers: Omit<Consumers, 'start' | 'stop' | 'work'>
   history: Pick<History, 'locate'>
+  rates: Pick<Rates, 'take'>
 }
 
 const defaultPull = 50
 
 export function consumerRoutes(app: App, components: ConsumerComponents): void {
-  const { consumers, history } = components
+  const { consumers, history, rates } = components
 
   /** @throws ConsumerNotFound, and Forbidden when the token does not allow its topics */
   async function get(name: string, grant: Grant): Promise<ConsumerRecord> {
@@ -62,9 +65,9 @@ export function consumerRoutes(app: App, components: ConsumerComponents): void {
 
   app.route({
     ...consumerContract.getConsumer,
-    handler: async ({ params, grant }) => {
+    handler: async ({ params, grant, client }, reply) => {
       const consumer = await get(params.name, grant)
-      return { ...view(consumer), ...(await consumers.state(consumer)) }
+      return { ...view(consumer), ...(await consumers.state(consumer, pageOptions({ grant, client }, reply, rates))) }
     },
   })
 

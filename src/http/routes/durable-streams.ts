@@ -11,13 +11,12 @@ import { cursorOfOffset, formatOffset, offsetPattern } from '../../model/offset.
 import { exactly } from '../../model/topic.ts'
 import type { Stream } from '../../stream/stream.ts'
 import type { Topics } from '../../topics/topics.ts'
-import { clientSignal } from '../client-signal.ts'
-import { keyOf } from '../count-requests.ts'
 import { matchesTag } from '../entity-tag.ts'
 import { beginEvents } from '../event-answer.ts'
 import { messageExample } from '../examples.ts'
 import { maxPageSize, topicParams } from '../inputs.ts'
 import { type App, declareRoute, empty, json } from '../operation.ts'
+import { pageOptions } from '../page-options.ts'
 import { topicOfPath } from '../topic-rights.ts'
 
 export interface DurableStreamInit {
@@ -92,7 +91,7 @@ export function durableStreamRoutes(
   app.route({
     ...durableStreamContract.readStream,
     handler: async ({ method, params: { topic }, query, grant, client, headers: sent }, reply) => {
-      const options = optionsOf({ grant, client }, reply)
+      const options = pageOptions({ grant, client }, reply, rates)
       await topics.require(topic)
       topics.read(topic, options.client)
       const start = query.offset === 'now' || method === 'HEAD' ? await tailOf(topic, options) : query.offset
@@ -118,15 +117,6 @@ export function durableStreamRoutes(
       return sendPage({ reply, page, sent, etag: `"${query.offset ?? '-1'}:${next}:${page.items.length}"`, isNow: query.offset === 'now' })
     },
   })
-
-  /** The client pays for the messages that its page examines. */
-  function optionsOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>, reply: FastifyReply): PageOptions {
-    return {
-      signal: clientSignal(reply),
-      client: keyOf({ grant, client }),
-      pay: (units) => void rates.take({ grantId: grant.id, address: client.address }, units),
-    }
-  }
 
   function readFrom(topic: string, start: string | undefined, { live }: Read, options: PageOptions): Promise<Page> {
     const waitMs = live === 'long-poll' ? longPollMs : 0

@@ -1,4 +1,3 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Rates } from '../../access/rates.ts'
 import { type History, messageNotFound, type Page, type PageOptions, type PageQuery } from '../../log/history.ts'
 import type { Retention } from '../../log/retention.ts'
@@ -9,10 +8,9 @@ import { type MessageKind, messageView } from '../../model/message.ts'
 import type { Encoding } from '../../model/payload.ts'
 import { directTopic, exactly, type TopicFilter, topicFilter } from '../../model/topic.ts'
 import type { Topics } from '../../topics/topics.ts'
-import { clientSignal } from '../client-signal.ts'
-import { keyOf } from '../count-requests.ts'
 import { matchesTag } from '../entity-tag.ts'
 import type { App } from '../operation.ts'
+import { pageOptions } from '../page-options.ts'
 import { messageContract } from './message-contract.ts'
 
 export function messageRoutes(
@@ -25,15 +23,6 @@ export function messageRoutes(
   },
 ): void {
   const { history, topics, retention, rates } = components
-
-  /** The client pays for the messages that its page examines. */
-  function optionsOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>, reply: FastifyReply): PageOptions {
-    return {
-      signal: clientSignal(reply),
-      client: keyOf({ grant, client }),
-      pay: (units) => void rates.take({ grantId: grant.id, address: client.address }, units),
-    }
-  }
 
   /** Counts as a use of the topics, which keeps them joined. */
   async function page(query: PageQuery, options: PageOptions): Promise<Page> {
@@ -53,7 +42,7 @@ export function messageRoutes(
     handler: async ({ params, query, grant, client }, reply) => {
       const filter = exactly(params.topic)
       await topics.require(params.topic)
-      return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), query.encoding)
+      return pageView(await page({ ...query, topics: filter }, pageOptions({ grant, client }, reply, rates)), query.encoding)
     },
   })
 
@@ -70,7 +59,7 @@ export function messageRoutes(
     ...messageContract.listMessages,
     handler: async ({ query: { topic, encoding, ...query }, grant, client }, reply) => {
       const filter = filterOf(topic, query.kind) ?? readable(grant)
-      return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), encoding)
+      return pageView(await page({ ...query, topics: filter }, pageOptions({ grant, client }, reply, rates)), encoding)
     },
   })
 

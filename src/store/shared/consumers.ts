@@ -12,6 +12,7 @@ import type {
   Taken,
   TakeQuery,
 } from '../consumer-store.ts'
+import { createConsumerSteps } from './consumer-steps.ts'
 import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
 
 /** What the databases write differently. */
@@ -29,6 +30,9 @@ export interface ConsumerDialect {
   /** The texts of a JSON array, as a query. */
   texts(json: string): Sql
 }
+
+/** Maximum open items that are counted: more than any `maxUnacked`, and what is taken in beyond it. */
+const maxCounted = 20_000
 
 /** `dueAt` of a parked item: beyond the life of any clock. */
 const never = 2 ** 52
@@ -49,6 +53,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
   const { run, read } = dialect
   const among = (ids: string[]) => sql`"id" IN (${dialect.texts(JSON.stringify(ids))})`
   const amongOrAll = (ids: string[] | undefined) => (ids === undefined ? sql`true` : among(ids))
+  const steps = createConsumerSteps({ never, amongOrAll }, dialect)
 
   function* find(name: string, end: Sql = sql``): Steps<ConsumerRecord | undefined> {
     const [row] = yield sql`SELECT ${columns} FROM "Consumer" WHERE "name" = ${name} ${end}`
@@ -75,9 +80,10 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
     const consumer = isIn ? { ...found, position: fresh.through, prunedSince: fresh.prunedSince } : found
     const { maxUnacked, maxDeliveries } = found.settings
     const parked = maxDeliveries === 0 ? [] : yield* park(name, now, maxDeliveries)
-    const [[open = 0, claimed = 0] = []] =
-      yield sql`SELECT count(*), count(CASE WHEN "claimedBy" IS NOT NULL AND "dueAt" > ${now} THEN 1 END)
-      FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" < ${never}`
+    const [[open = 0] = []] = yield sql`SELECT count(*) FROM (SELECT 1 FROM "ConsumerItem"
+      WHERE "consumer" = ${name} AND "dueAt" < ${never} LIMIT ${maxCounted}) AS o`
+    const [[claimed = 0] = []] = yield sql`SELECT count(*) FROM "ConsumerItem"
+      WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never} AND "claimedBy" IS NOT NULL`
     const room = Math.min(limit, maxUnacked - Number(claimed))
     const items = room <= 0 ? [] : yield* claim({ ...query, limit: room })
     const [[nextAt] = []] = yield sql`SELECT min("dueAt") FROM "ConsumerItem"
@@ -171,8 +177,9 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
         })(),
       ),
     get: (name) => read(find(name)),
-    create: (consumer) =>
-      run(
+    async create(consumer) {
+      await steps.clear(consumer.name)
+      return await run(
         (function* () {
           const { name, client, settings, createdAt, position, prunedSince } = consumer
           const created = yield sql`INSERT INTO "Consumer" ("name", "client", "settings", "createdAt", "position", "prunedSince")
@@ -180,7 +187,8 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
             ON CONFLICT ("name") DO NOTHING RETURNING 1`
           return { consumer: (yield* find(name)) ?? consumer, created: created.length > 0 }
         })(),
-      ),
+      )
+    },
     configure: (consumer, settings) =>
       run(
         (function* () {
@@ -190,14 +198,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
           return true
         })(),
       ),
-    remove: (name) =>
-      run(
-        (function* () {
-          const removed = yield sql`DELETE FROM "Consumer" WHERE "name" = ${name} RETURNING 1`
-          yield sql`DELETE FROM "ConsumerItem" WHERE "consumer" = ${name}`
-          return removed.length > 0
-        })(),
-      ),
+    remove: steps.remove,
     take: (query) => run(take(query)),
     settle: (name, verdicts) => run(settle(name, verdicts)),
     held: ({ name, createdAt, claims }) =>
@@ -246,14 +247,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
           return rows.map(toItem)
         })(),
       ),
-    replay: ({ name, now, ids }) =>
-      run(
-        (function* () {
-          const rows = yield sql`UPDATE "ConsumerItem" SET "dueAt" = ${now}, "attempt" = 0
-            WHERE "consumer" = ${name} AND "dueAt" = ${never} AND ${amongOrAll(ids)} RETURNING 1`
-          return rows.length
-        })(),
-      ),
+    replay: steps.replay,
     count: ({ name, now }) =>
       read(
         (function* (): Steps<ItemCounts> {

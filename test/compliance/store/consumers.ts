@@ -306,6 +306,18 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
       expect(await ids({ now: 300, until: 400 })).toEqual(['m13'])
     })
 
+    test('replay and remove any number of parked items', async () => {
+      const { settle, ids, consumers, take } = await opened({ maxDeliveries: 1, maxUnacked: 10_000 }, fresh(2_100))
+      const all = await ids({ limit: 10_000 })
+      await settle(...all.map((id) => retry(id, 100)))
+      expect(await consumers.replay({ name: 'c', now: 300 })).toBe(2_100)
+      expect(await consumers.count({ name: 'c', now: 300 })).toEqual({ waiting: 2_100, claimed: 0, parked: 0 })
+      expect(await take({ limit: 0, now: 300 })).toMatchObject({ open: 2_100 })
+      expect(await consumers.remove('c')).toBe(true)
+      await consumers.create(record('c'))
+      expect(await consumers.count({ name: 'c', now: 300 })).toEqual({ waiting: 0, claimed: 0, parked: 0 })
+    })
+
     test('hand out the items of a lane one at a time, in order, and those of other lanes beside', async () => {
       const { ids, settle } = await opened({ order: 'author' }, fresh(6, ['a', 'b']))
       expect(await ids()).toEqual(['m11', 'm12'])

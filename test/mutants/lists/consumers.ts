@@ -6,6 +6,25 @@ const ofJoins = ['test/consumers/consumer-joins.test.ts']
 const ofSettlements = ['test/consumers/settlements.test.ts']
 
 export const consumers = [
+  ...breaks(
+    'src/store/shared/consumer-steps.ts',
+    ['test/store/consumer-steps.test.ts', ...ofStore],
+    [
+      ['a replayed message keeps its attempts', `SET "dueAt" = \${now}, "attempt" = 0`, `SET "dueAt" = \${now}`],
+      ['items of a removed consumer stay', '      await clear(name)\n', ''],
+      ['what waits is replayed', `const isParked = sql\`"dueAt" = \${never}\``, 'const isParked = sql`true`'],
+      ['parked messages of all consumers are replayed', `WHERE "consumer" = \${name} AND \${isParked}\n`, 'WHERE ${isParked}\n'],
+      ['all parked messages are replayed at once', '"seq" LIMIT ${stepItems}', '"seq"'],
+    ],
+  ),
+  ...breaks(
+    'src/consumers/pending.ts',
+    ['test/consumers/pending.test.ts'],
+    [
+      ['what is pending costs nothing', 'createRowBudget(pay)', 'createRowBudget(() => undefined)'],
+      ['counts of consumers have no queue', 'await counting.take(signal, client)', 'new DisposableStack()'],
+    ],
+  ),
   ...breaks('src/store/shared/consumers.ts', ofStore, [
     ['fresh messages are taken in wherever the position is', `AND "position" = \${from} RETURNING 1`, 'RETURNING 1'],
     ['more is claimed than maxUnacked allows', 'Math.min(limit, maxUnacked - Number(claimed))', 'limit'],
@@ -29,8 +48,6 @@ export const consumers = [
     ['a retried message keeps its claim', `isFreed ? sql\`, "claimedBy" = NULL, "claim" = NULL\` : sql\`\``, 'sql``'],
     ['a released attempt counts', `\${uncounted ? 1 : 0}`, `\${uncounted ? 0 : 0}`],
     ['items that other gateways have claimed are released', `AND "claimedBy" = \${by} \${dialect.free}`, '${dialect.free}'],
-    ['a replayed message keeps its attempts', `SET "dueAt" = \${now}, "attempt" = 0`, `SET "dueAt" = \${now}`],
-    ['items of a removed consumer stay', `yield sql\`DELETE FROM "ConsumerItem" WHERE "consumer" = \${name}\`\n`, '\n'],
     [
       'a consumer takes the settings of one that is made again',
       'DO NOTHING RETURNING 1',
@@ -41,8 +58,8 @@ export const consumers = [
     ['a message that comes at another place stops the taking in', 'WHERE true ON CONFLICT DO NOTHING`', 'WHERE true`'],
     [
       'claims that have ended take places',
-      `count(CASE WHEN "claimedBy" IS NOT NULL AND "dueAt" > \${now} THEN 1 END)\n      FROM`,
-      'count("claimedBy")\n      FROM',
+      `AND "dueAt" > \${now} AND "dueAt" < \${never} AND "claimedBy" IS NOT NULL`,
+      `AND "claimedBy" IS NOT NULL`,
     ],
     ['a consumer claims the messages of another', `WHERE i."consumer" = \${name} AND i."dueAt"`, `WHERE i."dueAt"`],
     ['a claim is another consumer’s too', `WHERE "consumer" = \${name} AND \${among(due`, 'WHERE ${among(due'],
@@ -89,12 +106,6 @@ export const consumers = [
     ],
     ['what waits is parked', `AND "dueAt" = \${never} AND "seq" > \${after}`, 'AND "seq" > ${after}'],
     ['a page of parked messages begins with the last of the page before', `"seq" > \${after} ORDER`, '"seq" >= ${after} ORDER'],
-    ['what waits is replayed', `AND "dueAt" = \${never} AND \${amongOrAll(ids)} RETURNING`, 'AND ${amongOrAll(ids)} RETURNING'],
-    [
-      'parked messages of all consumers are replayed',
-      `WHERE "consumer" = \${name} AND "dueAt" = \${never} AND \${amongOrAll(ids)} RETURNING`,
-      'WHERE "dueAt" = ${never} AND ${amongOrAll(ids)} RETURNING',
-    ],
   ]),
   ...breaks('src/consumers/workers.ts', ofRoom, [
     ['a worker gets more than it has room for', 'this.#roomOf(worker) - shareOf(worker)', 'this.#roomOf(worker)'],

@@ -26,17 +26,23 @@ export const durableStreams = [
     [['a stream is read without the right to its topic', '        topics: topicOfPath,\n', '']],
   ),
   ...breaks(
-    'src/http/routes/durable-streams.ts',
+    'src/http/page-options.ts',
     ['test/http/durable-streams.test.ts'],
     [
-      ['a topic that is not there is an empty stream', '      await topics.require(topic)\n', ''],
-      ['events cost nothing', 'options.pay(eventsCost)', ''],
       [
         'pages cost nothing',
         'pay: (units) => void rates.take({ grantId: grant.id, address: client.address }, units)',
         'pay: () => undefined',
       ],
       ['all clients share their long polls', 'client: keyOf({ grant, client }),', "client: '',"],
+    ],
+  ),
+  ...breaks(
+    'src/http/routes/durable-streams.ts',
+    ['test/http/durable-streams.test.ts'],
+    [
+      ['a topic that is not there is an empty stream', '      await topics.require(topic)\n', ''],
+      ['events cost nothing', 'options.pay(eventsCost)', ''],
       ['each page is the last', 'describe(reply, { next, upToDate: page.caughtUp })', 'describe(reply, { next, upToDate: true })'],
       [
         'a page that is not the last is read again',

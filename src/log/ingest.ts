@@ -167,7 +167,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     // A different message of the same author under the same id: the first one counts, and no validator has judged this
     // one.
     if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'
-    const isFresh = storedAt > Math.max(startedAt, age() - newsMs)
+    const isFresh = storedAt >= Math.max(startedAt, age() - newsMs)
     return isNew || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
 

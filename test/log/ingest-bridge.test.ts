@@ -186,3 +186,11 @@ test('a message that a validator rejects counts in the network that brought it, 
   expect(await hear(bad, 'libp2p')).toBe('ignore')
   expect([await stored(), custom.sent, libp2p.sent]).toEqual([[], [], []])
 })
+
+test('what was fetched in the millisecond of the start is forwarded by the network that brings it, too', async () => {
+  const at = Date.now()
+  const { hear, ingest } = await bridgeRoad({ now: () => at })
+  const message = (await author()).sign('one')
+  expect(await ingest.takePast([{ message, firstSeenAt: at - 61_000 }], ['custom'])).toMatchObject({ stored: 1 })
+  expect(await hear(message, 'custom')).toBe('accept')
+})

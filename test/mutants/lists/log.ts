@@ -213,8 +213,12 @@ export const log = [
         "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'",
         '',
       ],
-      ['what this gateway stored long ago is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
-      ['what was there before the start is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > age() - newsMs'],
+      ['what this gateway stored long ago is passed on again', 'storedAt >= Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
+      [
+        'what was there before the start is passed on again',
+        'storedAt >= Math.max(startedAt, age() - newsMs)',
+        'storedAt > age() - newsMs',
+      ],
       ['what this gateway has forwarded is forwarded again', '!own.has(seq)', 'true'],
       [
         'what another gateway of the database stored is not forwarded',

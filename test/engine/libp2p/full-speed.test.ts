@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Connection, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
@@ -8,7 +9,7 @@ import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
 import { field, sized } from '../../fixtures/protobuf.ts'
 import { slowTaker } from '../../fixtures/slow-taker.ts'
 import { stockNode } from '../../fixtures/stock-node.ts'
-import { hiddenGateway, relayForTest } from '../../fixtures/webrtc-network.ts'
+import { hiddenGateway, patience, relayForTest } from '../../fixtures/webrtc-network.ts'
 
 const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
 const { peerId, seed } = await createMemoryIdentity()
@@ -62,19 +63,19 @@ test.each(['tcp', 'websocket', 'quic'] as const)(
   240_000,
 )
 
-/** A gateway that takes messages in, all of them in 15 seconds, and a stock node that is connected to it by WebRTC. */
-async function overWebRtc(limits: Partial<Limits> = {}) {
-  const { inbound, taken, lost } = slowTaker(2_000)
+/** A gateway that takes messages in slowly, and a stock node that is connected to it by WebRTC. */
+async function overWebRtc(perSecond: number, limits: Partial<Limits> = {}) {
+  const { inbound, taken, lost } = slowTaker(perSecond)
   const { engine, address } = await hiddenGateway(await relayForTest(), { inbound, limits })
   await engine.subscribe('orders')
   const node = await stockNode({ webRtc: true, listen: [] })
   const connection = await node.dial(multiaddr(address), { signal: AbortSignal.timeout(20_000) })
   expect(connection.direct).toBe(true)
-  return { engine, connection, taken, lost }
+  return { engine, node, connection, taken, lost }
 }
 
 test('a sender over WebRTC, which nothing holds back, loses none of 30,000: they wait to be taken in', async () => {
-  const { connection, taken, lost } = await overWebRtc()
+  const { connection, taken, lost } = await overWebRtc(2_000)
   const stream = await sendAll(connection, all)
   await expect.poll(() => taken.length + lost(), { timeout: 120_000 }).toBe(30_000)
   expect(lost()).toBe(0)
@@ -84,8 +85,25 @@ test('a sender over WebRTC, which nothing holds back, loses none of 30,000: they
   expect(connection.status).toBe('open')
 }, 240_000)
 
+test('a stock node that publishes over WebRTC much faster than messages are taken in loses none', async () => {
+  const { node, connection, taken } = await overWebRtc(500)
+  const { pubsub } = node.services
+  // Its gossip has left the relayed connection that the signals went over.
+  const isAlone = () => node.getConnections(connection.remotePeer).length === 1
+  const gossip = () => connection.streams.filter(({ protocol, direction }) => direction === 'outbound' && protocol.includes('meshsub'))
+  await expect.poll(() => isAlone() && gossip().length === 1, patience).toBe(true)
+  await expect.poll(() => pubsub.getSubscribers('orders').length, patience).toBe(1)
+  for (let number = 0; number < 8_000; number++) {
+    await pubsub.publish('orders', Buffer.from(String(number).padEnd(600)))
+    // The gateway is in the same process.
+    await nextTurn()
+  }
+  await expect.poll(() => taken.length, { timeout: 120_000 }).toBe(8_000)
+  expect(new Set(taken).size).toBe(8_000)
+}, 240_000)
+
 test('maxWebrtcUnreadBytes: a stream over WebRTC that finds no room is reset, and its connection stays', async () => {
-  const { engine, connection } = await overWebRtc({ maxWebrtcUnreadBytes: 262_144 })
+  const { engine, connection } = await overWebRtc(2_000, { maxWebrtcUnreadBytes: 262_144 })
   // All may have left before the reset comes.
   await sendAll(connection, all).catch(() => undefined)
   await expect.poll(() => engine.limitsReached.unread_webrtc).toBe(1)

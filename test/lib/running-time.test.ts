@@ -75,3 +75,13 @@ test('of many pauses the last ones are left out', () => {
   expect(time.since(last)).toBeLessThanOrEqual(750)
   expect(time.since(first)).toBeGreaterThan(75_000)
 })
+
+test('time since an instant that a pause has just ended before is never negative', () => {
+  const time = createRunningTime()
+  onTestFinished(() => time.stop())
+  time.start()
+  leapClock(60_000)
+  const instant = performance.now()
+  vi.advanceTimersByTime(250)
+  expect(time.since(instant)).toBeGreaterThanOrEqual(0)
+})

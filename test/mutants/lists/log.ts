@@ -112,11 +112,13 @@ export const log = [
   ),
   ...breaks(
     'src/log/failures.ts',
-    ['test/log/author-order.test.ts', 'test/log/announcers.test.ts'],
+    ['test/log/failures.test.ts', 'test/log/author-order.test.ts', 'test/log/announcers.test.ts'],
     [
       ['failures of one moment count each', 'latest.at > now - momentMs', 'latest.at > now'],
       ['any number of messages is waited for after all', '{ max: maxAwaited }', '{ max: 10 * maxAwaited }'],
       ['one message that comes makes up for others', 'if (--failure.missing === 0)', 'if (--failure.missing >= 0)'],
+      ['a message that comes again makes up for another', 'awaited.delete(id)', ''],
+      ['the first failures are remembered, not the last', '.slice(-max)', '.slice(0, max)'],
       ['failures count for ever', ' && first.at > performance.now() - failuresMs', ''],
     ],
   ),

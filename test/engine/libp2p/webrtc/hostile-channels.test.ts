@@ -39,7 +39,10 @@ function peerConnectionOf(connection: Connection & { muxer?: { peerConnection?: 
 
 async function openChannel(peerConnection: PeerConnection, label = ''): Promise<Channel> {
   const channel = peerConnection.createDataChannel(label)
-  await new Promise((resolve) => channel.addEventListener('open', resolve, { once: true }))
+  // One that the other end closes at once may close without having told that it was open.
+  await new Promise((resolve) => {
+    for (const event of ['open', 'close']) channel.addEventListener(event, resolve, { once: true })
+  })
   return channel
 }
 

@@ -1,6 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net'
-import { ipNetwork } from '../lib/ip-network.ts'
-import { createLru } from '../lib/lru.ts'
+import { isIPv4 } from 'node:net'
+import { ipNetwork, plainAddress } from '../lib/ip-network.ts'
 
 /** Id of the grant of clients without a token, while none is required. */
 export const anyoneId = 'anyone'
@@ -46,22 +45,3 @@ export function isLoopbackAddress(address: string): boolean {
 export function networkOf(address: string): string {
   return ipNetwork(plainAddress(address))
 }
-
-/**
- * The canonical form of an address, without a zone. IPv4-mapped IPv6 addresses, as dual-stack sockets give them, become
- * IPv4.
- */
-export function plainAddress(address: string): string {
-  const bare = address.split('%')[0] ?? ''
-  return bare.includes(':') && isIPv6(bare) ? canonicalIpv6(bare) : bare
-}
-
-/** Each request asks a dozen times for that of its client. */
-const maxAddresses = 1_000
-const canonicalIpv6 = createLru({ max: maxAddresses }, (bare) => {
-  // URLs have the form of RFC 5952, without an embedded IPv4 address.
-  const canonical = new URL(`http://[${bare}]`).hostname.slice(1, -1)
-  const [, high, low] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(canonical) ?? []
-  if (high === undefined || low === undefined) return canonical
-  return [high, low].flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]).join('.')
-})

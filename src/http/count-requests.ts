@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { anyoneId, clientKey, plainAddress } from '../access/client-key.ts'
+import { anyoneId, clientKey } from '../access/client-key.ts'
 import type { Rates } from '../access/rates.ts'
+import { plainAddress } from '../lib/ip-network.ts'
 import type { Limits } from '../limits.ts'
 import type { Grant } from '../model/grant.ts'
 import { createForwarding, trustOf } from './forwarding.ts'

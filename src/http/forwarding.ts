@@ -1,7 +1,8 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
-import { isLoopbackAddress, plainAddress, unknownAddress } from '../access/client-key.ts'
+import { isLoopbackAddress, unknownAddress } from '../access/client-key.ts'
 import { InvalidRequest } from '../errors.ts'
+import { plainAddress } from '../lib/ip-network.ts'
 import { StartupError } from '../lib/startup-error.ts'
 
 declare module 'fastify' {

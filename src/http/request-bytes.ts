@@ -1,9 +1,10 @@
 import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
-import { anyoneId, plainAddress } from '../access/client-key.ts'
+import { anyoneId } from '../access/client-key.ts'
 import { costOfBytes, type RateClient, type Rates } from '../access/rates.ts'
 import { adopt } from '../lib/adopt-socket.ts'
 import { gatherBytes } from '../lib/gathered-bytes.ts'
+import { plainAddress } from '../lib/ip-network.ts'
 import type { ByteRoom } from './byte-room.ts'
 import { pieceBytes, stepBytes } from './rest-of-body.ts'
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { plainAddress } from '../access/client-key.ts'
+import { plainAddress } from '../lib/ip-network.ts'
 import type { Limits } from '../limits.ts'
 import { type AppComponents, type AppInit, createApp } from './app.ts'
 import { createHttpConnections } from './connections.ts'

@@ -1,5 +1,5 @@
 import { BoundedMap } from './bounded-map.ts'
-import { ipNetwork } from './ip-network.ts'
+import { ipNetwork, plainAddress } from './ip-network.ts'
 
 /**
  * Addresses (of IPv6, a /64) that have sent many requests in one packet. Their new connections are refused for ten
@@ -22,7 +22,6 @@ export function createFlooders({ now = () => performance.now() }: { now?: () => 
   }
 }
 
-/** Dual-stack sockets give IPv4 addresses as IPv6, and link-local ones with a zone. */
 function networkOf(address: string): string {
-  return ipNetwork(address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, ''))
+  return ipNetwork(plainAddress(address))
 }

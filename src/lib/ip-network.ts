@@ -1,4 +1,5 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import { createLru } from './lru.ts'
 
 /** The eight groups of an IPv6 address. */
 export function ipv6Groups(ip: string): number[] {
@@ -20,3 +21,22 @@ export function ipNetwork(ip: string): string {
   const [first, second, third, fourth] = ipv6Groups(ip).map((group) => group.toString(16))
   return `${first}:${second}:${third}:${fourth}::/64`
 }
+
+/**
+ * The canonical form of an address, without a zone. IPv4-mapped IPv6 addresses, as dual-stack sockets give them, become
+ * IPv4.
+ */
+export function plainAddress(address: string): string {
+  const bare = address.split('%')[0] ?? ''
+  return bare.includes(':') && isIPv6(bare) ? canonicalIpv6(bare) : bare
+}
+
+/** Each request asks a dozen times for that of its client. */
+const maxAddresses = 1_000
+const canonicalIpv6 = createLru({ max: maxAddresses }, (bare) => {
+  // URLs have the form of RFC 5952, without an embedded IPv4 address.
+  const canonical = new URL(`http://[${bare}]`).hostname.slice(1, -1)
+  const [, high, low] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(canonical) ?? []
+  if (high === undefined || low === undefined) return canonical
+  return [high, low].flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]).join('.')
+})

@@ -130,7 +130,7 @@ export interface Taken {
   items: ConsumerItem[]
   /** As it is after this. */
   consumer: ConsumerRecord
-  /** Items that are not parked, after this; of more than 20,000 at least so many. */
+  /** Items that are not parked, after this. The count ends at 20,000. */
   open: number
   /** When the next item that is not due becomes due, or the next claim ends; undefined without any. */
   nextAt: number | undefined

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createCheckpointer } from '../../src/store/sqlite/checkpointer.ts'
 import { openSqliteDatabase } from '../../src/store/sqlite/database.ts'
@@ -38,6 +38,28 @@ test('the WAL is copied by a thread once it has grown enough, and begins anew', 
   await expect.poll(copied).toBe(true)
   grow(1)
   expect(Number(wal()['log'])).toBeLessThan(20)
+})
+
+test('a thread that fails is reported once, and no other begins: commits copy the WAL', async () => {
+  const path = join(await temporaryDirectory(), 'a.db')
+  const writer = openSqliteDatabase(path, { queryOnly: false })
+  writer.run('CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)')
+  const lines: unknown[] = []
+  // The thread can't open a directory.
+  const logger = { ...silentLog, warn: (line: unknown) => void lines.push(line) } as typeof silentLog
+  let time = 0
+  // Each look is due.
+  const now = () => (time += 1_000)
+  const checkpointer = createCheckpointer({ path: dirname(path), pages: 1 }, { writer, logger, now })
+  const looks = () => {
+    checkpointer.look()
+    return lines.length
+  }
+  await expect.poll(looks).toBe(1)
+  checkpointer.look()
+  await checkpointer.close()
+  writer.close()
+  expect(lines).toHaveLength(1)
 })
 
 test('after it was closed, no thread begins', async () => {

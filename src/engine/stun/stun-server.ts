@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { adopt } from '../../lib/adopt-socket.ts'
-import { ipNetwork } from '../../lib/ip-network.ts'
+import { ipNetwork, plainAddress } from '../../lib/ip-network.ts'
 import { createLru } from '../../lib/lru.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { answerBinding } from './stun-message.ts'
@@ -38,7 +38,7 @@ export async function startStunServer(
   const socket = await bind(port)
 
   socket.on('message', (packet, { address, port: fromPort }: RemoteInfo) => {
-    const ip = address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '')
+    const ip = plainAddress(address)
     const answer = answerBinding(packet, { ip, port: fromPort })
     if (answer === undefined || fromPort === 0) return
     if (!bucketOf(ipNetwork(ip)).take(now()) || !all.take(now())) return

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { SqliteDatabase } from './database.ts'
@@ -9,7 +8,7 @@ import type { SqliteDatabase } from './database.ts'
  * twice as many pages, copies the rest, which is little, and lets the WAL begin anew.
  */
 export interface Checkpointer {
-  /** Has the WAL copied if it has grown enough. Call it after commits. */
+  /** Has the WAL copied if it has grown enough. Call it after commits. Once the thread has failed, it does nothing. */
   look(): void
   close(): Promise<void>
 }
@@ -23,13 +22,14 @@ const resourceLimits = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16
 /** @param init.pages pages of the WAL that are not in the database yet, from which it is copied */
 export function createCheckpointer(
   init: { path: string; pages: number },
-  components: { writer: Pick<SqliteDatabase, 'row'>; logger: Logger },
+  components: { writer: Pick<SqliteDatabase, 'row'>; logger: Logger; now?: () => number },
 ): Checkpointer {
   const { path, pages } = init
-  const { writer, logger } = components
+  const { writer, logger, now = () => performance.now() } = components
   let thread: Worker | undefined
   let isCopying = false
-  let isClosed = false
+  /** It was closed, or its thread has failed. */
+  let isOver = false
   let lookedAt = Number.NEGATIVE_INFINITY
   const idle = setTimeout(() => void end(), idleMs).unref()
 
@@ -44,7 +44,10 @@ export function createCheckpointer(
     started.on('message', () => {
       isCopying = false
     })
-    started.on('error', (err) => logger.warn({ err }, 'the thread that copies the WAL has failed; commits copy it'))
+    started.on('error', (err) => {
+      isOver = true
+      logger.warn({ err }, 'the thread that copies the WAL has failed: from now on commits copy it')
+    })
     started.once('exit', () => {
       if (thread !== started) return
       thread = undefined
@@ -56,16 +59,17 @@ export function createCheckpointer(
   async function end(): Promise<void> {
     const ending = thread
     if (ending === undefined) return
+    const ended = Promise.withResolvers<void>()
+    ending.once('exit', () => ended.resolve())
     ending.ref()
-    const ended = once(ending, 'exit')
     ending.postMessage('end')
-    await ended
+    await ended.promise
   }
 
   return {
     look() {
-      const time = performance.now()
-      if (isClosed || isCopying || time - lookedAt < lookMs) return
+      const time = now()
+      if (isOver || isCopying || time - lookedAt < lookMs) return
       lookedAt = time
       if (!isDue()) return
       thread ??= startThread()
@@ -74,7 +78,7 @@ export function createCheckpointer(
       thread.postMessage('copy')
     },
     async close() {
-      isClosed = true
+      isOver = true
       clearTimeout(idle)
       await end()
     },

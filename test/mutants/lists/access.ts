@@ -186,11 +186,6 @@ export const access = [
     [
       ['each address of a network is a client', 'return ipNetwork(plainAddress(address))', 'return plainAddress(address)'],
       ['who has a token counts by address', 'if (grantId !== anyoneId) return grantId', ''],
-      [
-        'an address in both families is two',
-        'if (high === undefined || low === undefined) return canonical',
-        "if (high !== '') return canonical",
-      ],
     ],
   ),
   ...breaks(

@@ -6,7 +6,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
 import { createFlooders } from '../../../lib/flooders.ts'
-import { ipNetwork } from '../../../lib/ip-network.ts'
+import { ipNetwork, plainAddress } from '../../../lib/ip-network.ts'
 import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
@@ -65,7 +65,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       second = now
       recent = new Map()
     }
-    const network = ipNetwork(remoteAddress.replace(/%.*$/, ''))
+    const network = ipNetwork(plainAddress(remoteAddress))
     const count = (recent.get(network) ?? 0) + 1
     recent.set(network, count)
     return count <= maxSocketsPerAddressAndSecond

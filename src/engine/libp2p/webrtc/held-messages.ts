@@ -13,7 +13,7 @@ export interface ChannelMessage {
 
 /** Memory for messages that wait. */
 export interface HeldRoom {
-  /** Undefined when there is no room for so many bytes. */
+  /** Undefined when the bytes find no room. */
   take(bytes: number): Disposable | undefined
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
+import type { Peer } from '../../../src/model/peer.ts'
 import { bridgedNetworks, linkTo, type NetworkName } from '../../fixtures/bridged-networks.ts'
 import { createParty, type Party } from '../../fixtures/party.ts'
 
@@ -22,10 +23,10 @@ function countHeard(engine: P2PEngine): Map<string, number> {
 type Gateway = Party & { heard: Map<string, number> }
 
 /** Gateways of networks in memory, whose engines count what they hear. */
-function gatewaysOf(networks = bridgedNetworks()) {
+function gatewaysOf({ networks = bridgedNetworks(), catchUp = true } = {}) {
   async function gatewayOf(engine: P2PEngine): Promise<Gateway> {
     const heard = countHeard(engine)
-    return { ...(await createParty({ engine })), heard }
+    return { ...(await createParty({ engine, gateway: { catchUp } })), heard }
   }
   return {
     leaf: async (name: NetworkName) => await gatewayOf(await networks.nodeOf(name)),
@@ -99,4 +100,32 @@ test('two networks of one kind with two bridges each to a third, which has no ot
   await left[0]?.gateway.stop()
   await right[1]?.gateway.stop()
   await exchange([here, there], [here, there], 'one')
+})
+
+/** By linked peer, how many messages a gateway has received over each link to it on average, of the networks that they share. */
+async function receivedOverLinks({ rest }: Gateway): Promise<number[]> {
+  const { items } = await rest.get<{ items: Peer[] }>('/v1/peers?state=connected')
+  return items.map(({ traffic, networks }) => (traffic?.messagesIn ?? 0) / networks.length)
+}
+
+test('ten bridges between the same networks, beside a peer that is on both: each message crosses each link once at most', async () => {
+  // A bridge hands on what it fetches, too, whether or not it is also on its way.
+  const gateways = gatewaysOf({ catchUp: false })
+  const leaves = [await gateways.leaf('custom'), await gateways.leaf('libp2p')]
+  const bridges: Gateway[] = []
+  // A bridge dials on its first network, so that two of unlike order that dial each other are linked on both.
+  for (let count = 0; count < 10; count++)
+    bridges.push(await (count % 2 === 0 ? gateways.bridge('custom', 'libp2p') : gateways.bridge('libp2p', 'custom')))
+  const onBoth = await gateways.bridge('custom', 'libp2p')
+  const all = [...leaves, ...bridges, onBoth]
+  for (const { engine } of leaves) for (const { engine: bridge } of bridges) await linkTo(engine, bridge)
+  const linked = [...bridges, onBoth]
+  for (const { engine } of linked) for (const { engine: other } of linked) if (engine !== other) await linkTo(engine, other)
+  for (const gateway of [...leaves, onBoth]) await join(gateway)
+  for (const { engine } of leaves) await expect.poll(async () => (await engine.subscribers('orders')).length).toBe(bridges.length)
+  const texts = await exchange([...leaves, onBoth, ...bridges.slice(0, 1)], all, 'round')
+  for (const gateway of all) expect(await stored(gateway)).toEqual(texts.toSorted())
+  const received = await Promise.all(all.map(receivedOverLinks))
+  expect(received.flat().length).toBe(2 * leaves.length * bridges.length + linked.length * (linked.length - 1))
+  for (const each of received.flat()) expect(each).toBeLessThanOrEqual(texts.length)
 })

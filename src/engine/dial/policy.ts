@@ -9,9 +9,10 @@ import { createTellers, type Teller } from './tellers.ts'
 
 /**
  * The dial policy of every dial: judges a resolved IP address by the source of the address that led to it. Addresses
- * from the operator, clients or the local network may be private. Addresses learnt from other peers may be public; or
- * private, if this host and a peer that told the address are both in that network, so that no remote peer can make a
- * gateway probe services on its network. Some addresses are never dialled.
+ * from the operator, clients or the local network may be private; of those from the local network, this host's own only if
+ * this host has announced them. Addresses learnt from other peers may be public; or private, if this host and a peer that
+ * told the address are both in that network, so that no remote peer can make a gateway probe services on its network. Some
+ * addresses are never dialled.
  */
 export interface DialPolicy {
   /** Records the source of an address. The most trusted source wins; an unrecorded address is `learnt`. */
@@ -148,6 +149,15 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
     return 'is private, and was not told by a peer in its network'
   }
 
+  /** Why an address that a host of the local network has announced may not be dialled, or undefined. */
+  function announcedRefusal(ip: string, { tellers: told }: Told): string | undefined {
+    const own = ownAddresses()
+    if (init.dialOwnHost === true || !networksOf(ip, own).includes(thisHost)) return undefined
+    return told.some((teller) => isInOneWith([thisHost], teller, own)) ? undefined : 'is an address of this host, announced by another host'
+  }
+
+  const judgeOf: Partial<Record<AddressSource, typeof learntRefusal>> = { learnt: learntRefusal, mdns: announcedRefusal }
+
   return {
     note: (address, source) => sources.note(address, source),
     sourceOf: (address) => sources.sourceOf(address),
@@ -180,7 +190,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
       const ip = unmapped(text)
       if (isIn(never, ip)) return `${text} is link-local, multicast, reserved or a cloud provider's service, and is never dialled`
       if (!init.dialPrivate && !isPublic(ip)) return `${text} is private, and PEERGATE_DIAL is "public"`
-      const refusal = source === 'learnt' ? learntRefusal(ip, told) : undefined
+      const refusal = judgeOf[source]?.(ip, told)
       return refusal === undefined ? undefined : `${text} ${refusal}`
     },
   }

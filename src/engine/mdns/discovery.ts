@@ -29,7 +29,7 @@ export function createLocalDiscovery(
 ): LocalDiscovery {
   const { serviceName: name, peerId, multiaddrs } = init
   const { onFound, logger } = components
-  const multicast = createLocalMulticast({ onQuery, onResponse, onInterface: ask, logger })
+  const multicast = createLocalMulticast({ serviceName: name }, { onQuery, onResponse, onInterface: ask, logger })
   /** Random: the specification asks for a name that reveals nothing about the peer. */
   const instance = `${randomBytes(16).toString('hex')}.${name}`
   let asking: NodeJS.Timeout | undefined
@@ -69,12 +69,14 @@ export function createLocalDiscovery(
     const records = [...(answers ?? []), ...(additionals ?? [])]
     if (!records.some((record) => record.type === 'PTR' && record.name === name)) return
     const found = new Map<string, string[]>()
-    for (const text of records.flatMap((record) => (record.type === 'TXT' ? textsOf(record.data) : []))) {
+    const texts = records.flatMap((record) => (record.type === 'TXT' ? textsOf(record.data) : []))
+    // An answer is of one node.
+    for (const text of texts.slice(0, maxAddresses)) {
       const other = peerOf(text)
       if (other === undefined || other === peerId) continue
       found.set(other, [...(found.get(other) ?? []), text])
     }
-    for (const [other, addresses] of found) onFound(other, addresses.slice(0, maxAddresses), address)
+    for (const [other, addresses] of found) onFound(other, addresses, address)
   }
 
   return {

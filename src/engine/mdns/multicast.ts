@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { adopt } from '../../lib/adopt-socket.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 import { createSerial } from '../../lib/serial.ts'
+import { createPacketFilter } from './packet-filter.ts'
 
 /**
  * Sends and receives multicast DNS packets over IPv4 (RFC 6762) on every interface of this host, whatever its routes.
@@ -24,6 +25,8 @@ export interface NetworkInterface {
   readonly name: string
   /** IPv4 and IPv6 addresses, without a zone. */
   readonly addresses: readonly string[]
+  /** Its networks of IPv4, in CIDR notation. */
+  readonly networks: readonly string[]
   /** Whether the interface connects to this host only. */
   readonly isLoopback: boolean
 }
@@ -46,14 +49,19 @@ interface Open {
   joined: Map<string, string>
 }
 
-export function createLocalMulticast(components: {
-  onQuery(packet: multicastDns.QueryPacket): void
-  onResponse(packet: multicastDns.ResponsePacket, from: { address: string }): void
-  /** An interface is new, and its network has not been queried yet. */
-  onInterface(): void
-  logger: Logger
-}): LocalMulticast {
+/** @param init.serviceName packets about other services are not parsed */
+export function createLocalMulticast(
+  init: { serviceName: string },
+  components: {
+    onQuery(packet: multicastDns.QueryPacket): void
+    onResponse(packet: multicastDns.ResponsePacket, from: { address: string }): void
+    /** An interface is new, and its network has not been queried yet. */
+    onInterface(): void
+    logger: Logger
+  },
+): LocalMulticast {
   const { onQuery, onResponse, onInterface, logger } = components
+  const filter = createPacketFilter({ name: init.serviceName })
   const inTurn = createSerial()
   const isDue = createSeldom({ everyMs: sayAgainMs })
   /** Present interfaces with a logged failure. */
@@ -70,6 +78,12 @@ export function createLocalMulticast(components: {
     const socket = adopt(createSocket({ type: 'udp4', reuseAddr: true }))
     // This file follows the interfaces; multicast-dns itself sends by the default route only.
     const dns = multicastDns({ socket, multicast: false })
+    // It parses whatever comes.
+    const parsers = socket.listeners('message')
+    socket.removeAllListeners('message')
+    socket.on('message', (packet, from) => {
+      if (filter.isAccepted(packet, from)) for (const parse of parsers) parse.call(socket, packet, from)
+    })
     const opened: Open = { socket, dns, isBound: false, joined: new Map() }
     dns.on('query', onQuery)
     dns.on('response', onResponse)
@@ -95,6 +109,7 @@ export function createLocalMulticast(components: {
 
   function follow({ socket, joined }: Open): void {
     const present = presentInterfaces()
+    filter.setNetworks(present.flatMap(({ networks }) => networks))
     for (const [name, address] of joined) {
       if (present.some((each) => each.name === name && ipv4Of(each) === address)) continue
       joined.delete(name)
@@ -163,11 +178,11 @@ export function createLocalMulticast(components: {
 
 /** The interfaces that are up and have an IPv4 address. */
 function presentInterfaces(): NetworkInterface[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
-    addresses.some(({ family }) => family === 'IPv4')
-      ? [{ name, addresses: addresses.map(({ address }) => address), isLoopback: addresses.every(({ internal }) => internal) }]
-      : [],
-  )
+  return Object.entries(networkInterfaces()).flatMap(([name, all = []]) => {
+    const networks = all.flatMap(({ family, cidr }) => (family === 'IPv4' && cidr !== null ? [cidr] : []))
+    if (networks.length === 0) return []
+    return [{ name, addresses: all.map(({ address }) => address), networks, isLoopback: all.every(({ internal }) => internal) }]
+  })
 }
 
 function ipv4Of({ addresses }: NetworkInterface): string {

@@ -84,13 +84,26 @@ async function request(url: URL, options: RequestOptions, body: string, given: A
 
 /** The first of these services in a description. Its address must be on the router itself. */
 export function serviceIn(description: string, location: URL, types: string[]): Service | undefined {
-  const described = Array.from(description.matchAll(/<service>(.*?)<\/service>/gs), ([, text = '']) => text)
+  const described = partsOf(description, 'service')
   for (const type of types) {
     const text = described.find((each) => textIn(each, 'serviceType') === type)
     const control = URL.parse(textIn(text ?? '', 'controlURL') ?? '', textIn(description, 'URLBase') ?? location.href)
     if (text !== undefined && control?.protocol === 'http:' && control.hostname === location.hostname) return { type, control }
   }
   return undefined
+}
+
+/** What stands between the tags of each element. Each character is read once, whatever is missing. */
+function partsOf(xml: string, name: string): string[] {
+  const [open, close] = [`<${name}>`, `</${name}>`]
+  const parts: string[] = []
+  for (let at = xml.indexOf(open); at !== -1; ) {
+    const end = xml.indexOf(close, at)
+    if (end === -1) break
+    parts.push(xml.slice(at + open.length, end))
+    at = xml.indexOf(open, end)
+  }
+  return parts
 }
 
 /** The type of a service, by its name and version. */

@@ -50,6 +50,21 @@ test('what peers tell of this host itself is dialled only where that was asked f
   for (const ip of ['169.254.169.254', '0.0.0.0', '10.0.0.1', 'fe80::1']) expect(judge.refusal(ip, 'learnt')).toBeDefined()
 })
 
+test('an address of this host is dialled when this host has announced it by mDNS, not when another host has', () => {
+  const own = ['192.168.1.7/24']
+  const usual = policy(true, ...own)
+  const judge = createDialPolicy({ dialPrivate: true, dialOwnHost: true }, { ownAddresses: () => own })
+  for (const ip of ['127.0.0.1', '::1', '192.168.1.7', '::ffff:127.0.0.1']) {
+    for (const here of own.map((cidr) => cidr.split('/')[0] ?? '').concat('127.0.0.1')) {
+      expect(usual.refusal(ip, 'mdns', toldBy(here))).toBeUndefined()
+    }
+    expect(usual.refusal(ip, 'mdns', toldBy('192.168.1.20'))).toMatch(/another host/)
+    expect(usual.refusal(ip, 'mdns')).toMatch(/another host/)
+    expect(judge.refusal(ip, 'mdns', toldBy('192.168.1.20'))).toBeUndefined()
+  }
+  for (const ip of ['192.168.1.20', '10.0.0.1', '192.0.2.1']) expect(usual.refusal(ip, 'mdns', toldBy('192.168.1.20'))).toBeUndefined()
+})
+
 describe('private addresses of a network that this host is in', () => {
   const own = ['192.168.1.7/24', '10.0.0.7/8', '8.8.4.4/24', 'fd12:3456::7/64']
 

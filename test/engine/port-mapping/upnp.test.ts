@@ -76,6 +76,23 @@ test.each([
   expect(serviceIn(description(control, connection, base), location, [connection])).toEqual({ type: connection, control: new URL(url) })
 })
 
+test('a description of 256 KiB costs some readings of it, whatever is missing in it', () => {
+  /** Milliseconds of the quickest of three runs. */
+  const costOf = (work: () => void) => {
+    const runs = [1, 2, 3].map(() => {
+      const since = performance.now()
+      work()
+      return performance.now() - since
+    })
+    return Math.min(...runs)
+  }
+  for (const piece of ['<service>', '<service></service>', '</service>', '<serviceType>', '<service', '<URLBase>']) {
+    const text = piece.repeat(262_144 / piece.length)
+    const reading = costOf(() => Array.from(text))
+    expect(costOf(() => serviceIn(text, location, [connection, firewallControl]))).toBeLessThan(50 * reading)
+  }
+})
+
 test.each([
   ['http://192.168.1.9/control', ''],
   ['https://192.168.1.1/control', ''],

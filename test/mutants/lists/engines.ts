@@ -143,16 +143,32 @@ export const engines = [
     [['packets leave by the default route only', 'current.socket.setMulticastInterface(ipv4Of(each))', '']],
   ),
   ...breaks(
+    'src/engine/mdns/multicast.ts',
+    ['test/engine/mdns/hostile-packets.test.ts'],
+    [['every packet is parsed', "socket.removeAllListeners('message')", '']],
+  ),
+  ...breaks(
+    'src/engine/mdns/packet-filter.ts',
+    ['test/engine/mdns/hostile-packets.test.ts'],
+    [
+      ['a packet of any length is parsed', ' || packet.length > maxBytes', ''],
+      ['packets about other services are parsed', ' || !packet.includes(label)', ''],
+      ['a packet of any number of records is parsed', 'if (records > maxRecords) return false', ''],
+      ['answers from any port are taken', 'if (isResponse && from.port !== port) return false', ''],
+      ['queries from any port are refused', 'isResponse && from.port', 'from.port'],
+      ['packets from other networks are taken', "if (!networks.check(from.address, 'ipv4')) return false", ''],
+      ['one host takes the share of all', 'bucketOf(from.address)', "bucketOf('')"],
+      ['a costly packet counts as any other', '1 + Math.floor((packet.length * records) / bytesPerUnit)', '1'],
+    ],
+  ),
+  ...breaks(
     'src/engine/dial/policy.ts',
     ['test/engine/dial/policy.test.ts', 'test/engine/dial/policy-ranges.test.ts', 'test/engine/dial/policy-sources.test.ts'],
     [
       ['addresses that nobody dials are dialled', 'if (isIn(never, ip)) return', 'if (ip === text.concat("x")) return'],
+      ['any host announces addresses of this one', ', mdns: announcedRefusal', ''],
       ['private addresses are always dialled', 'if (!init.dialPrivate && !isPublic(ip)) return', 'if (ip === "") return'],
-      [
-        'what peers tell may be private',
-        "const refusal = source === 'learnt' ? learntRefusal(ip, told) : undefined",
-        'const refusal = undefined',
-      ],
+      ['what peers tell may be private', 'learnt: learntRefusal, ', ''],
       [
         'what peers tell may be this host',
         'networks.includes(thisHost) && init.dialOwnHost !== true',

@@ -91,7 +91,7 @@ export const portMapping = [
   ),
   ...breaks(
     'src/engine/port-mapping/ssdp.ts',
-    ['test/engine/port-mapping/upnp.test.ts'],
+    ['test/engine/port-mapping/ssdp.test.ts', 'test/engine/port-mapping/upnp.test.ts'],
     [
       [
         'a router has requests sent to another host',
@@ -103,6 +103,10 @@ export const portMapping = [
       ['an announcement counts as an answer', "!status.startsWith('HTTP/1.1 200') || ", ''],
       ['names of header fields are told by case', '.trim().toLowerCase()', '.trim()'],
       ['a host without addresses waits for a router', ' || localIps.length === 0', ''],
+      ['a search that was lost is not repeated', 'setInterval(search, againMs)', 'setInterval(() => undefined, againMs)'],
+      ['a router is searched by another interface', 'socket.bind(0, localIp)', 'socket.bind(0)'],
+      ['a search goes on after its signal', "signal.addEventListener('abort', () => found.resolve(undefined), { once: true })", ''],
+      ['a router of version 1 is not searched', 'targets = [1, 2].map', 'targets = [2].map'],
     ],
   ),
   ...breaks(
@@ -124,6 +128,11 @@ export const portMapping = [
     [
       ['a router answers with any number of bytes', 'if (bytes > maxAnswerBytes) throw', 'if (bytes < 0) throw'],
       ['a router has any time for its answer', 'createDeadline(answerMs, [given])', 'createDeadline(100 * answerMs, [given])'],
+      [
+        'a description is read again for each tag without an end',
+        'if (end === -1) break',
+        'if (end === -1) {\n      at = xml.indexOf(open, at + 1)\n      continue\n    }',
+      ],
       ['ports are controlled on another host', ' && control.hostname === location.hostname', ''],
       ['ports are controlled by another protocol', "control?.protocol === 'http:' && control", 'control && control'],
       ['the base of a description is not read', "textIn(description, 'URLBase') ?? location.href", 'location.href'],

@@ -143,6 +143,8 @@ export const punching = [
       ['two upgrades with a peer run at a time', 'own.goesBefore(connection.remotePeer.toString())', "own.goesBefore('')"],
       ['private addresses are told to be punched to', '.filter((address) => punchTransportOf(address) !== undefined)', ''],
       ['the addresses that others have seen are not told', ', ...observed.all().map((address) => multiaddr(address))', ''],
+      ['an upgrade of the peer closes the relayed connection', 'handler(stream, keptOpen(connection))', 'handler(stream, connection)'],
+      ['an upgrade of this node closes the relayed connection', 'keptOpen(own.of(connection))', 'own.of(connection)'],
     ],
   ),
   ...breaks(

@@ -58,8 +58,15 @@ async function peerIds(): Promise<[PeerId, PeerId]> {
   return [peerIdFromString(low), peerIdFromString(high)]
 }
 
+/** The peer's addresses that the node knows, its direct connections, and what a dial to it gives. */
+interface Network {
+  known?: string[]
+  connections?: Connection[]
+  dial?: () => Promise<Connection>
+}
+
 /** The service of a node without a network: what it registers, and a relayed connection that a peer has dialled. */
-async function alone({ ownId, peerId, seen = [] }: { ownId: PeerId; peerId: PeerId; seen?: string[] }) {
+async function alone({ ownId, peerId, seen = [], ...network }: { ownId: PeerId; peerId: PeerId; seen?: string[] } & Network) {
   let handler: StreamHandler | undefined
   let topology: Topology | undefined
   const node: PunchServiceNode = Object.assign(Object.create(null), {
@@ -67,10 +74,10 @@ async function alone({ ownId, peerId, seen = [] }: { ownId: PeerId; peerId: Peer
     logger: defaultLogger(),
     events: new EventTarget(),
     connectionGater: {},
-    peerStore: { get: async () => ({ addresses: [] }) },
-    transportManager: {},
+    peerStore: { get: async () => ({ addresses: (network.known ?? []).map((address) => ({ multiaddr: multiaddr(address) })) }) },
+    transportManager: { dialTransportForMultiaddr: () => ({}) },
     addressManager: { getAddresses: () => [] },
-    connectionManager: { getConnections: () => [] },
+    connectionManager: { getConnections: () => network.connections ?? [], openConnection: network.dial },
     registrar: {
       async handle(_protocol: string, given: StreamHandler) {
         handler = given
@@ -83,8 +90,10 @@ async function alone({ ownId, peerId, seen = [] }: { ownId: PeerId; peerId: Peer
   const service = punchService({ policy: { told: () => undefined }, observed: { all: () => seen }, onEnd: () => undefined })(node)
   await Object(service).start()
   const [own, others] = await streamPair({ protocol })
+  let closed = 0
   const relayed: Connection & EventTarget = Object.assign(new EventTarget(), {
     ...{ remotePeer: peerId, direct: false, direction: 'inbound', status: 'open', newStream: async () => own },
+    close: async () => void closed++,
     remoteAddr: multiaddr(`/ip4/11.0.0.1/tcp/1/p2p/${peerId}/p2p-circuit/p2p/${peerId}`),
   }) as never
   onTestFinished(() => {
@@ -95,7 +104,7 @@ async function alone({ ownId, peerId, seen = [] }: { ownId: PeerId; peerId: Peer
   const identified = () => topology?.onConnect?.(peerId, relayed)
   /** The peer opens a stream, and ends it when the test is over. */
   const asks = (stream: Stream) => void Promise.resolve(handler?.(stream, relayed)).catch(() => undefined)
-  return { identified, asks, others }
+  return { identified, asks, others, timesClosed: () => closed }
 }
 
 test('a peer is told the addresses at which others have seen this node', async () => {
@@ -121,4 +130,41 @@ test.each([
   onTestFinished(() => far.abort(new Error('the test is over')))
   asks(stream)
   expect(stream.status).toBe(isLower ? 'aborted' : 'open')
+})
+
+/** A direct connection, as much of it as an upgrade looks at. */
+function directTo(peerId: PeerId): Connection {
+  const remoteAddr = multiaddr(`/ip4/11.0.0.10/tcp/1/p2p/${peerId}`)
+  return Object.assign(new EventTarget(), { remotePeer: peerId, direct: true, status: 'open', remoteAddr }) as never
+}
+
+test('the relayed connection stays open when the peer has begun an upgrade that succeeds: messages are on their way over it', async () => {
+  const [ownId, peerId] = await peerIds()
+  const { asks, timesClosed } = await alone({ ownId, peerId, connections: [directTo(peerId)] })
+  const [stream, far] = await streamPair({ protocol })
+  const answered = once(far, 'message')
+  const ended = once(far, 'remoteCloseWrite')
+  asks(stream)
+  far.send(sized(Buffer.concat([connect, field(2, multiaddr('/ip4/11.0.0.10/tcp/1').bytes)])))
+  await answered
+  // SYNC.
+  far.send(sized(Buffer.of(8, 172, 2)))
+  await far.close()
+  await ended
+  expect(timesClosed()).toBe(0)
+})
+
+test('the relayed connection stays open when this node has reached the peer at a public address', async () => {
+  const [ownId, peerId] = await peerIds()
+  const dialled = Promise.withResolvers<void>()
+  const dial = async () => {
+    dialled.resolve()
+    return directTo(peerId)
+  }
+  const { identified, timesClosed } = await alone({ ownId, peerId, known: ['/ip4/11.0.0.10/tcp/1'], dial })
+  identified()
+  await dialled.promise
+  // All that follows the dial is in the same turn.
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(timesClosed()).toBe(0)
 })

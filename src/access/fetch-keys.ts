@@ -1,6 +1,10 @@
 import type { FetchImplementation } from 'jose'
+import { answerPieceBytes } from '../lib/bound-answer.ts'
 
-/** Bytes of a key set: a thousand keys of 4096 bits with their certificates take less. */
+/**
+ * Bytes of a key set, each piece of it counted with `answerPieceBytes`: a thousand keys of 4096 bits with their
+ * certificates take less.
+ */
 const maxKeySetBytes = 1_048_576
 
 /** The provider's answer is not a key set, or is too large. */
@@ -22,7 +26,7 @@ export const fetchKeys: FetchImplementation = async (url, options) => {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of answer.body ?? []) {
-    bytes += chunk.length
+    bytes += chunk.length + answerPieceBytes
     // Leaving the loop cancels the rest.
     if (bytes > maxKeySetBytes) throw new KeysNotFetched(`the key provider answered with more than ${maxKeySetBytes} bytes`)
     chunks.push(chunk)

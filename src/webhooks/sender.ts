@@ -1,12 +1,13 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import type { LookupFunction } from 'node:net'
+import { answerPieceBytes, boundAnswer } from '../lib/bound-answer.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { foreignText } from '../model/text.ts'
 import { version } from '../version.ts'
 import type { TargetAddress, Targets } from './targets.ts'
 
-/** Sends one request to a receiver. Follows no redirect, and reads at most 64 KiB of the answer. */
+/** Sends one request to a receiver. Follows no redirect, and reads a bounded part of the answer. */
 export interface Sender {
   /** @throws the signal's reason */
   send(request: OutgoingRequest, signal: AbortSignal): Promise<Answer>
@@ -33,6 +34,7 @@ export interface Answer {
   durationMs: number
 }
 
+/** Bytes of an answer that are read, each piece counted with `answerPieceBytes`. */
 const maxAnswerBytes = 65_536
 const maxAnswerText = 4_096
 const maxErrorLength = 300
@@ -81,7 +83,7 @@ export function createSender(components: { targets: Targets; now?: () => number 
       // A server may close an idle connection while a request is on its way to it.
       agent: isAgain ? false : isSecure ? agents.https : agents.http,
     }
-    const request = isSecure ? requestHttps(url, options) : requestHttp(url, options)
+    const request = boundAnswer(isSecure ? requestHttps(url, options) : requestHttp(url, options))
     request.on('response', resolve)
     request.on('error', (error) => {
       if (request.reusedSocket && !isAgain && !signal.aborted && 'code' in error && error.code === 'ECONNRESET')
@@ -120,16 +122,22 @@ function lookupOf(addresses: TargetAddress[]): LookupFunction {
   }
 }
 
-/** The answer, or its first 64 KiB; the connection of a longer one is closed. */
-async function readAnswer(response: IncomingMessage): Promise<Buffer> {
+/** The answer, or its first part; the connection of a longer one is closed as soon as that part has arrived. */
+function readAnswer(response: IncomingMessage): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response) {
-    chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes >= maxAnswerBytes) break
-  }
-  return Buffer.concat(chunks).subarray(0, maxAnswerBytes)
+  let left = maxAnswerBytes
+  response.on('data', (chunk: Buffer) => {
+    if (left > 0) chunks.push(chunk.subarray(0, left))
+    left -= chunk.length + answerPieceBytes
+    if (left > 0 || response.destroyed) return
+    resolve(Buffer.concat(chunks))
+    response.destroy()
+  })
+  response.on('end', () => resolve(Buffer.concat(chunks)))
+  response.on('error', reject)
+  response.on('close', () => reject(new Error('the receiver closed the connection within its answer')))
+  return promise
 }
 
 /** `Retry-After` in milliseconds (RFC 9110 §10.2.3): seconds, or a date. */

@@ -72,6 +72,18 @@ test('reads 64 KiB of an answer, and closes the connection of one that goes on',
   expect([status, error, body]).toEqual([200, undefined, 'a'.repeat(4_096)])
 })
 
+test('gives up a receiver that sends informational responses without end', async () => {
+  const url = await raw('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(20_000))
+  const { status, error } = await sender().send(request(url), signal)
+  expect([status, error]).toEqual([null, 'the answer has too many informational responses'])
+})
+
+test('reads little of an answer in many pieces, each of which costs as much as half a kilobyte', async () => {
+  const url = await raw(`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\na\r\n'.repeat(20_000)}`)
+  const { status, error, body } = await sender().send(request(url), signal)
+  expect([status, error, body]).toEqual([200, undefined, 'a'.repeat(128)])
+})
+
 test.each([
   ['says nothing', ''],
   ['begins an answer and does not end it', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'],

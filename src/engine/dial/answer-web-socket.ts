@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adopt, adoptSocketsOf } from '../../lib/adopt-socket.ts'
+import { refuseRequests } from '../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../lib/web-socket-bounds.ts'
 import { cutWithReset, onSharedPort } from './shared-port.ts'
 
@@ -23,7 +24,7 @@ export async function answerWebSocket({ ip, port }: { ip: string; port: number }
   const { localPort, maxPayload, subprotocol, signal } = options
   signal.throwIfAborted()
   // It does not listen: the connection is handed to it.
-  const server = adoptSocketsOf(createServer((_request, response) => response.writeHead(426).end()))
+  const server = adoptSocketsOf(createServer(refuseRequests({ text: 'Only a WebSocket is expected here.\n', onMore: () => cut() })))
   const sockets = new WebSocketServer({
     server,
     ...webSocketBounds,

@@ -1,7 +1,9 @@
+import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { WebSocket } from 'ws'
 import { adopt } from '../../lib/adopt-socket.ts'
+import { boundAnswer, releaseAnswer } from '../../lib/bound-answer.ts'
 import { adoptWebSocket, webSocketBounds } from '../../lib/web-socket-bounds.ts'
 import { endpointOf } from './endpoint.ts'
 import type { DialTarget } from './gate.ts'
@@ -46,6 +48,7 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
       wire = adopt(form === 'wss' ? connectTls({ ...from, servername }) : connectTcp(from))
       return wire
     },
+    finishRequest: (request: ClientRequest) => void boundAnswer(request).end(),
   }
   const socket = adoptWebSocket(new WebSocket(url, subprotocols, options))
   const opened = Promise.withResolvers<void>()
@@ -57,6 +60,7 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   const cut = () => socket.terminate()
   socket.once('open', () => {
     socket.pause()
+    if (wire !== undefined) releaseAnswer(wire)
     opened.resolve()
   })
   socket.once('error', opened.reject)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { answerPieceBytes, boundAnswer } from '../../lib/bound-answer.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import { searchRouter } from './ssdp.ts'
 
@@ -7,7 +8,7 @@ import { searchRouter } from './ssdp.ts'
  * Services of UPnP routers: how they are found and called. The few values that are needed are cut from the XML with
  * patterns: what a router says is data, from a host that may be any.
  */
-/** Milliseconds for one answer, and its maximum bytes. */
+/** Milliseconds for one answer, and its maximum bytes, each piece counted with `answerPieceBytes`. */
 const answerMs = 5_000
 const maxAnswerBytes = 262_144
 /** Milliseconds for a router to be found. */
@@ -67,7 +68,7 @@ export async function act(
 /** @throws Error when the answer is late or too long */
 async function request(url: URL, options: RequestOptions, body: string, given: AbortSignal): Promise<{ status: number; answer: string }> {
   using deadline = createDeadline(answerMs, [given])
-  const asking = httpRequest(url, { ...options, agent: false, signal: deadline.signal })
+  const asking = boundAnswer(httpRequest(url, { ...options, agent: false, signal: deadline.signal }))
   // It fails again when its answer is given up.
   asking.on('error', () => undefined)
   asking.end(body)
@@ -75,7 +76,7 @@ async function request(url: URL, options: RequestOptions, body: string, given: A
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response) {
-    bytes += chunk.length
+    bytes += chunk.length + answerPieceBytes
     if (bytes > maxAnswerBytes) throw new Error('the answer of the router is too long')
     chunks.push(chunk)
   }

@@ -56,7 +56,8 @@ export const webhooks = [
     ['test/webhooks/sender.test.ts'],
     [
       ['the name of a receiver is looked up again', '      lookup: lookupOf(addresses),\n', ''],
-      ['the answer of a receiver is read to its end', 'if (bytes >= maxAnswerBytes) break', ''],
+      ['the answer of a receiver is read to its end', '    if (left > 0 || response.destroyed) return\n', '    return\n'],
+      ['chunks of an answer cost only their bytes', 'left -= chunk.length + answerPieceBytes', 'left -= chunk.length'],
       ['a redirect counts as accepted', 'status < 300\n', 'status < 400\n'],
       ['an answer that the deadline cut counts', '    signal.throwIfAborted()\n    const isAccepted', '    const isAccepted'],
       ['a receiver has any time', 'exchange(request, deadline.signal)', 'exchange(request, signal)'],

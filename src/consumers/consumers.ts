@@ -41,6 +41,11 @@ export interface Consumers {
   list(): Promise<ConsumerRecord[]>
   /** @throws ConsumerNotFound */
   get(name: string): Promise<ConsumerRecord>
+  /**
+   * A consumer that is worked on here, without a look into the database: its topics are right; it may be gone, and what
+   * `configure` changes may have changed.
+   */
+  known(name: string): ConsumerRecord | undefined
   /** The epoch of the log, for cursors. */
   readonly epoch: string
   /**
@@ -62,7 +67,7 @@ export interface Consumers {
   /**
    * Settles messages; returns the ids and claims by which that was done. It is durable then.
    * @throws ParametersConflict when they are not named as the verdict needs it
-   * @throws StoreUnavailable
+   * @throws ConsumerNotFound when this consumer is gone, also if there is another one of its name; StoreUnavailable
    */
   settle(consumer: ConsumerRecord, settlement: Settlement): Promise<ReadonlySet<string>>
   /** A page of parked messages after the seq, in order; `next` is where to continue, undefined on the last page. */
@@ -121,6 +126,10 @@ interface Open {
   settled: number
 }
 
+function noSuchConsumer(): ConsumerNotFound {
+  return new ConsumerNotFound('There is no consumer of this name.')
+}
+
 export function createConsumers(init: { limits: ConsumersLimits }, components: ConsumersComponents): Consumers {
   const { limits } = init
   const { store, hub, history, topics, metrics, peerId, logger, clock, now } = components
@@ -144,18 +153,20 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     return opened
   }
 
+  function close(opened: Open): void {
+    const { name } = opened.consumer
+    if (open.get(name) === opened) open.delete(name)
+    opened.dispatcher.end()
+  }
+
   /** Closes what is open for consumers that other gateways have removed. */
   function closeOthers(names: ReadonlySet<string>, since: number): void {
-    for (const [name, { consumer, dispatcher }] of open) {
-      if (names.has(name) || consumer.createdAt >= since) continue
-      open.delete(name)
-      dispatcher.end()
-    }
+    for (const opened of open.values()) if (!names.has(opened.consumer.name) && opened.consumer.createdAt < since) close(opened)
   }
 
   async function get(name: string): Promise<ConsumerRecord> {
     const found = await store.consumers.get(name)
-    if (found === undefined) throw new ConsumerNotFound('There is no consumer of this name.')
+    if (found === undefined) throw noSuchConsumer()
     return found
   }
 
@@ -206,6 +217,7 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     create: (consumer) => inTurn(() => create(consumer)),
     list: () => store.consumers.list(),
     get,
+    known: (name) => open.get(name)?.consumer,
     get epoch() {
       return hub.epoch
     },
@@ -219,8 +231,8 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     configure,
     async remove(name) {
       const removed = await store.consumers.remove(name)
-      open.get(name)?.dispatcher.end()
-      open.delete(name)
+      const opened = open.get(name)
+      if (opened !== undefined) close(opened)
       joins.leave(name)
       return removed
     },
@@ -244,6 +256,10 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
       const { dispatcher } = opened
       const verdicts = verdictsOf(settlement, consumer.settings, clock.age())
       const results = await opened.settlements.settle([...verdicts.values()])
+      if (results === undefined) {
+        close(opened)
+        throw noSuchConsumer()
+      }
       const settled = [...verdicts].filter((_each, index) => results[index])
       metrics.settled(settlement.verdict, settled.length)
       if (settlement.verdict === 'ack' || settlement.verdict === 'drop') opened.settled += settled.length

@@ -70,6 +70,8 @@ export function createDispatcher(
   /** As last seen: another gateway may have moved it on. */
   let consumer = init.consumer
   let open = 0
+  /** Whether what was taken in before is enough for the next round. */
+  let isLeft = false
   let delivered = 0
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
@@ -116,7 +118,7 @@ export function createDispatcher(
       return false
     }
     const until = now + consumer.settings.ackWaitMs
-    const ahead = Math.min(maxRound, consumer.settings.maxUnacked + maxAhead - open)
+    const ahead = isLeft ? 0 : aheadFor(limit)
     const fresh = ahead <= 0 ? undefined : await readFresh(consumer, { limit: ahead, maxBytes }, { hub })
     const claim = randomBytes(6).toString('base64url')
     const by = kind.once ? nobody : peerId
@@ -128,9 +130,20 @@ export function createDispatcher(
     const { position } = consumer
     consumer = taken.consumer
     open = taken.open
+    isLeft = consumer.settings.order === 'none' && taken.isLeft
     await handOut(taken, { ...kind, claim, until }, fresh?.messages)
     lookAgain(Math.max(1, Math.min(lookAgainMs, (taken.nextAt ?? Number.POSITIVE_INFINITY) - age())))
-    return taken.items.length > 0 || consumer.position !== position
+    return taken.items.length > 0 || consumer.position !== position || (ahead === 0 && !isLeft && open < maxOpen())
+  }
+
+  /** How many messages may be taken in. Without lanes no more are than can be handed out. */
+  function aheadFor(limit: number): number {
+    const most = consumer.settings.order === 'none' ? limit : maxRound
+    return Math.min(most, maxOpen() - open)
+  }
+
+  function maxOpen(): number {
+    return consumer.settings.maxUnacked + maxAhead
   }
 
   /** A worker can be full of what was acknowledged at another gateway, or of a consumer that is gone. */

@@ -23,18 +23,15 @@ export async function readFresh(
   const taken: FreshMessages = { from: position, through: position, prunedSince, items: [] }
   const messages = new Map<string, StoredMessage>()
   for (let steps = 0; steps < maxEmptySteps && taken.items.length === 0 && taken.through < hub.tip; steps++) {
-    const step = await hub.read(taken.through, filter, maxBytes, taken.prunedSince, client)
-    const entries = step.entries.slice(0, limit)
-    const through = entries.length < step.entries.length ? (entries.at(-1)?.message.seq ?? step.scanned) : step.scanned
-    const gone = goneIn(step, through)
+    const step = await hub.read(taken.through, filter, maxBytes, taken.prunedSince, client, limit)
+    const gone = goneIn(step)
     if (gone > 0) taken.gap = { from: taken.gap?.from ?? taken.through, to: Math.max(gone, taken.gap?.to ?? 0) }
-    for (const { message } of entries) {
+    for (const { message } of step.entries) {
       messages.set(message.id, message)
       taken.items.push({ id: message.id, seq: message.seq, lane: laneOf(message, settings.order) })
     }
-    taken.through = through
-    // What was pruned after the messages that were left out is told again with them.
-    if (through === step.scanned) taken.prunedSince = Math.max(taken.prunedSince, step.prunes?.count ?? 0)
+    taken.through = step.scanned
+    taken.prunedSince = Math.max(taken.prunedSince, step.prunes?.count ?? 0)
   }
   return taken.through === position ? undefined : { taken, messages }
 }
@@ -43,9 +40,9 @@ export async function readFresh(
  * The last of the messages that a step did not get, as they were pruned, damaged or deleted; 0 if there are none. What was
  * pruned is told once, also beyond the step.
  */
-function goneIn({ prunes, removed = [], scanned }: HubStep, through: number): number {
-  const pruned = through === scanned ? (prunes?.topics ?? []).map((each) => each.through) : []
-  return Math.max(0, ...pruned, ...removed.map(({ seq }) => seq).filter((seq) => seq <= through))
+function goneIn({ prunes, removed = [] }: HubStep): number {
+  const pruned = (prunes?.topics ?? []).map((each) => each.through)
+  return Math.max(0, ...pruned, ...removed.map(({ seq }) => seq))
 }
 
 function laneOf(message: StoredMessage, order: ConsumerOrder): string | null {

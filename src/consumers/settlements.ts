@@ -1,6 +1,6 @@
 import { ParametersConflict } from '../errors.ts'
 import { type AckVerdict, parseClaim } from '../model/consumer.ts'
-import type { ConsumerSettings, ConsumerStore, ItemVerdict } from '../store/consumer-store.ts'
+import type { ConsumerRecord, ConsumerSettings, ConsumerStore, ItemVerdict } from '../store/consumer-store.ts'
 
 export interface Settlement {
   /** For `ack` and `drop`: messages; another worker may have them. */
@@ -14,13 +14,16 @@ export interface Settlement {
 
 /** Verdicts of workers on their way to the store: those that come during a commit share the next one. */
 export interface Settlements {
-  /** Resolves when they are durable; returns which of them settled an item. @throws StoreUnavailable */
-  settle(verdicts: ItemVerdict[]): Promise<boolean[]>
+  /**
+   * Resolves when they are durable; returns which of them settled an item. Undefined when the consumer is gone.
+   * @throws StoreUnavailable
+   */
+  settle(verdicts: ItemVerdict[]): Promise<boolean[] | undefined>
 }
 
 interface Waiting {
   verdicts: ItemVerdict[]
-  settled: PromiseWithResolvers<boolean[]>
+  settled: PromiseWithResolvers<boolean[] | undefined>
 }
 
 /** The longest pause before a retry, in milliseconds, however often a message was tried. */
@@ -28,8 +31,11 @@ const lastBackoffMs = 3_600_000
 /** Maximum verdicts in one transaction, if no request alone has more. */
 const maxVerdicts = 1_000
 
-export function createSettlements(init: { name: string }, components: { store: Pick<ConsumerStore, 'settle'> }): Settlements {
-  const { name } = init
+export function createSettlements(
+  init: Pick<ConsumerRecord, 'name' | 'createdAt'>,
+  components: { store: Pick<ConsumerStore, 'settle'> },
+): Settlements {
+  const { name, createdAt } = init
   const waiting: Waiting[] = []
   let isRunning = false
 
@@ -48,11 +54,12 @@ export function createSettlements(init: { name: string }, components: { store: P
     while (waiting.length > 0) {
       const batch = takeBatch()
       try {
-        const settled = await components.store.settle(
-          name,
-          batch.flatMap(({ verdicts }) => verdicts),
-        )
-        for (const each of batch) each.settled.resolve(settled.splice(0, each.verdicts.length))
+        const settled = await components.store.settle({ name, createdAt, verdicts: batch.flatMap(({ verdicts }) => verdicts) })
+        let told = 0
+        for (const each of batch) {
+          each.settled.resolve(settled?.slice(told, told + each.verdicts.length))
+          told += each.verdicts.length
+        }
       } catch (error) {
         for (const each of batch) each.settled.reject(error)
       }
@@ -62,7 +69,7 @@ export function createSettlements(init: { name: string }, components: { store: P
 
   return {
     settle(verdicts) {
-      const settled = Promise.withResolvers<boolean[]>()
+      const settled = Promise.withResolvers<boolean[] | undefined>()
       waiting.push({ verdicts, settled })
       // Those of the same turn of the event loop belong together.
       if (!isRunning) {

@@ -30,10 +30,10 @@ export interface Hub {
    * Entries after a position, oldest first. `scanned` is the position up to which every match was returned; reading
    * continues from there and has reached the log's tip when `scanned` equals `tip`. One call returns about `maxBytes`
    * of data at most, but at least one entry. A promise only when the store is read, which happens for a few readers at
-   * a time; clients (`clientKey`) share these places. `prunes` names what was pruned after the position since a step of
+   * a time; clients (`clientKey`) share these places. At most `limit` entries are returned. `prunes` names what was pruned after the position since a step of
    * pruning, `removed` what was found damaged or was deleted in the store.
    */
-  read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string): HubStep | Promise<HubStep>
+  read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string, limit?: number): HubStep | Promise<HubStep>
   /** Clears the memory: readers fetch from the store, which reports what was removed. */
   forget(): void
   /** Notes that a message was deleted: it is no longer read. */
@@ -97,6 +97,14 @@ export interface HubLog {
 /** Comparisons of messages in memory with topics and patterns that one read makes, before other readers have their turn. */
 const maxComparisons = 20_000
 
+interface Reading {
+  after: Seq
+  filter: TopicFilter
+  maxBytes: number
+  prunedSince: number
+  limit: number
+}
+
 interface Follower {
   wake(first: Seq): void
   unfollow(): void
@@ -126,7 +134,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   let forgotten = 0
   let epoch = ''
 
-  function readRing(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): HubStep {
+  function readRing({ after, filter, maxBytes, prunedSince, limit }: Reading): HubStep {
     const entries: Entry[] = []
     const prunes = pruned.size === 0 ? {} : { prunes: prunesInRing(after, filter, prunedSince) }
     let bytes = 0
@@ -137,7 +145,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
         bytes += data.length
         entries.push(entry)
       }
-      if (entries.length >= limits.maxReadMessages || bytes >= maxBytes || --left === 0) return { entries, scanned: seq, ...prunes }
+      if (entries.length >= limit || bytes >= maxBytes || --left === 0) return { entries, scanned: seq, ...prunes }
     }
     // A reader that another gateway served before may be ahead of this one.
     return { entries, scanned: Math.max(after, ring.tip), ...prunes }
@@ -157,31 +165,31 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     }
   }
 
-  async function readStore(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number, client: string): Promise<HubStep> {
+  async function readStore(query: Reading, client: string): Promise<HubStep> {
     const place = await reading.take(never, client)
     try {
-      return await readLog(after, filter, maxBytes, prunedSince)
+      return await readLog(query)
     } finally {
       setImmediate(() => place?.[Symbol.dispose]())
     }
   }
 
-  async function readLog(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
+  async function readLog(query: Reading): Promise<HubStep> {
     const deleted = new Set<Seq>()
     deletedMeanwhile.add(deleted)
     const before = forgotten
-    const step = await readStep(after, filter, maxBytes, prunedSince).finally(() => deletedMeanwhile.delete(deleted))
+    const step = await readStep(query).finally(() => deletedMeanwhile.delete(deleted))
     // Which messages were deleted is not known.
-    if (before !== forgotten) return await readLog(after, filter, maxBytes, prunedSince)
+    if (before !== forgotten) return await readLog(query)
     return deleted.size === 0 ? step : withoutDeleted(step, deleted)
   }
 
-  async function readStep(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
+  async function readStep({ after, filter, maxBytes, prunedSince, limit }: Reading): Promise<HubStep> {
     const { messages, scanned, prunes, removed } = await log.read({
       after,
       through: ring.floor,
       order: 'asc',
-      limit: limits.maxReadMessages,
+      limit,
       maxBytes,
       topics: filter,
       prunedSince,
@@ -236,9 +244,9 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       }
       for (const [follower, first] of woken) follower.wake(first)
     },
-    read(after, filter, maxBytes, prunedSince = 0, client = '') {
-      if (after >= ring.floor) return readRing(after, filter, maxBytes, prunedSince)
-      return readStore(after, filter, maxBytes, prunedSince, client)
+    read(after, filter, maxBytes, prunedSince = 0, client = '', max = limits.maxReadMessages) {
+      const query = { after, filter, maxBytes, prunedSince, limit: Math.min(max, limits.maxReadMessages) }
+      return after >= ring.floor ? readRing(query) : readStore(query, client)
     },
     forget() {
       forgotten++

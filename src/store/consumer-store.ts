@@ -20,17 +20,18 @@ export interface ConsumerStore {
   /**
    * Takes `fresh` messages in, if the position is where they begin; parks due items that have had all their attempts;
    * then claims due items, oldest first, at most `limit`, and as many as `maxUnacked` leaves. A claim counts an
-   * attempt. An item is due when its time has come and, if it has a lane, when no older item of the lane waits and
+   * attempt. Messages without a lane are claimed as they come in where there is room. An item is due when its time has come and, if it has a lane, when no older item of the lane waits and
    * none is claimed. All of it is one transaction. Undefined when there is no such consumer, or another one of this name.
    */
   take(query: TakeQuery): Promise<Taken | undefined>
   /**
    * Carries out verdicts one after another, in one transaction; returns which of them settled an item, in their order.
+   * Undefined, with nothing done, when there is no such consumer, or another one of this name.
    * `ack` and `drop` are about the message: they remove an item, whatever its state. `retry` and `progress` are about a
    * claim, and do nothing when it has ended. `retry` makes the item due at `dueAt`, or parks it when it has had
    * `maxDeliveries` attempts. `progress` extends the claim to `dueAt`.
    */
-  settle(name: string, verdicts: ItemVerdict[]): Promise<boolean[]>
+  settle(query: SettleQuery): Promise<boolean[] | undefined>
   /**
    * Which of these claims have not ended, by the ids of their items. Undefined when there is no such consumer, or
    * another one of this name.
@@ -125,6 +126,10 @@ export interface TakeQuery {
   fresh?: FreshMessages | undefined
 }
 
+export interface SettleQuery extends Pick<TakeQuery, 'name' | 'createdAt'> {
+  verdicts: ItemVerdict[]
+}
+
 export interface Taken {
   /** The claimed items, oldest first. */
   items: ConsumerItem[]
@@ -132,6 +137,8 @@ export interface Taken {
   consumer: ConsumerRecord
   /** Items that are not parked, after this. The count ends at 20,000. */
   open: number
+  /** Whether items are due that were not claimed. They may be behind others in their lanes. */
+  isLeft: boolean
   /** When the next item that is not due becomes due, or the next claim ends; undefined without any. */
   nextAt: number | undefined
   /** How many items were parked. */

@@ -50,7 +50,7 @@ export interface StreamComponents {
   history: Pick<History, 'resolve'>
   topics: Pick<Topics, 'use' | 'ensureJoined' | 'matching'>
   publisher: Pick<Publisher, 'enqueue'>
-  consumers: Pick<Consumers, 'get' | 'work' | 'settle'>
+  consumers: Pick<Consumers, 'get' | 'known' | 'work' | 'settle'>
   deliveries: Pick<Deliveries, 'send' | 'watch'>
   tail: Pick<LogTail, 'watchReset'>
   services: Pick<Services, 'request'>

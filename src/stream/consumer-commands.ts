@@ -1,5 +1,5 @@
 import type { Consumers } from '../consumers/consumers.ts'
-import { InvalidRequest } from '../errors.ts'
+import { ConsumerNotFound, InvalidRequest } from '../errors.ts'
 import type { Hub } from '../log/hub.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { requireAction, requireTopics } from '../model/grant.ts'
@@ -10,7 +10,7 @@ import type { SubscribeFrame } from './client-frames.ts'
 import { ConsumerSubscription } from './consumer-subscription.ts'
 import { type FrameOf, keyOf } from './frame-data.ts'
 import type { Interests } from './interest.ts'
-import { answering, naming } from './server-frames.ts'
+import { answering, naming, type ServerFrame } from './server-frames.ts'
 
 /** Carries out the frames of clients that work for consumers. */
 export interface ConsumerCommands {
@@ -22,7 +22,7 @@ export interface ConsumerCommands {
 }
 
 export interface ConsumerCommandComponents {
-  consumers: Pick<Consumers, 'get' | 'work' | 'settle'>
+  consumers: Pick<Consumers, 'get' | 'known' | 'work' | 'settle'>
   hub: Pick<Hub, 'tip' | 'epoch'>
   interests: Interests
 }
@@ -30,12 +30,50 @@ export interface ConsumerCommandComponents {
 const defaultMaxUnacked = 100
 
 export function createConsumerCommands({ consumers, hub, interests }: ConsumerCommandComponents): ConsumerCommands {
+  const answers = new Map<Client, ServerFrame[]>()
+
   /** @throws ConsumerNotFound, and Forbidden when the token does not allow its topics */
-  async function get(name: string, { grant }: Client): Promise<ConsumerRecord> {
-    requireAction(grant, 'consume')
-    const consumer = await consumers.get(name)
+  async function get(name: string, client: Client): Promise<ConsumerRecord> {
+    requireAction(client.grant, 'consume')
+    return allowed(await consumers.get(name), client)
+  }
+
+  function allowed(consumer: ConsumerRecord, { grant }: Client): ConsumerRecord {
     requireTopics(grant, subscriptionFilter(consumer.settings))
     return consumer
+  }
+
+  /** A verdict about messages needs no settings, so what works here already is not read again; it may be gone. */
+  async function settle({ consumer: name, ids, claims, verdict = 'ack', delayMs }: FrameOf<'ack'>, client: Client) {
+    const settlement = { ids, claims, verdict, delayMs }
+    requireAction(client.grant, 'consume')
+    const known = verdict === 'ack' || verdict === 'drop' ? consumers.known(name) : undefined
+    if (known !== undefined) {
+      try {
+        return await consumers.settle(allowed(known, client), settlement)
+      } catch (error) {
+        // Another one of its name may have taken its place.
+        if (!(error instanceof ConsumerNotFound)) throw error
+      }
+    }
+    return await consumers.settle(await get(name, client), settlement)
+  }
+
+  /** Acknowledgements of one commit are answered in one turn: each client gets those answers in one write. */
+  function answer(frame: ServerFrame, client: Client): void {
+    const waiting = answers.get(client)
+    if (waiting !== undefined) {
+      waiting.push(frame)
+      return
+    }
+    const frames = [frame]
+    answers.set(client, frames)
+    process.nextTick(() => {
+      answers.delete(client)
+      client.outlet.together(() => {
+        for (const each of frames) client.outlet.send(each)
+      })
+    })
   }
 
   function drained(client: Client): void {
@@ -70,10 +108,10 @@ export function createConsumerCommands({ consumers, hub, interests }: ConsumerCo
       )
       subscriptions.set(name, subscription)
     },
-    async ack({ id, ids, claims, verdict = 'ack', delayMs, ...frame }, client) {
-      const consumer = await get(frame.consumer, client)
-      const settled = await consumers.settle(consumer, { ids, claims, verdict, delayMs })
-      if (id !== undefined) client.outlet.send({ type: 'acked', id, consumer: consumer.name, settled: [...settled] })
+    async ack(frame, client) {
+      const { id, consumer } = frame
+      const settled = await settle(frame, client)
+      if (id !== undefined) answer({ type: 'acked', id, consumer, settled: [...settled] }, client)
     },
   }
 }

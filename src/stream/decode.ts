@@ -26,13 +26,12 @@ export function decodeFrame(text: string): Decoded {
 export function parseFrame(value: unknown): Decoded {
   const type = typeOf(value)
   if (type === undefined) return notAFrame('A frame must be an object with a "type".')
-  const id = idOf(value)
   if (!Object.hasOwn(frameRules, type)) {
     const known = Object.keys(frameRules).join(', ')
-    return { kind: 'refused', id, error: new UnknownFrameType(`Unknown frame type. Known types: ${known}.`) }
+    return { kind: 'refused', id: idOf(value), error: new UnknownFrameType(`Unknown frame type. Known types: ${known}.`) }
   }
   const parsed = parse(value, 'The frame is not valid')
-  return parsed.error === undefined ? { kind: 'frame', frame: parsed.value } : { kind: 'refused', id, error: parsed.error }
+  return parsed.error === undefined ? { kind: 'frame', frame: parsed.value } : { kind: 'refused', id: idOf(value), error: parsed.error }
 }
 
 function typeOf(value: unknown): string | undefined {

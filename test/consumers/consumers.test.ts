@@ -79,7 +79,7 @@ describe('consumers', () => {
       traffic: { delivered: 0, settled: 0 },
     })
     await pull('c', 1)
-    expect(await consumers.state(await consumers.get('c'), atNoCost)).toMatchObject({ unacked: 1, waiting: 2, pending: 0 })
+    expect(await consumers.state(await consumers.get('c'), atNoCost)).toMatchObject({ unacked: 1, waiting: 0, pending: 2 })
   })
 
   test('count what was delivered, each time, and what was settled', async () => {

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
 import { createSettlements } from '../../src/consumers/settlements.ts'
-import type { ItemVerdict } from '../../src/store/consumer-store.ts'
+import type { ItemVerdict, SettleQuery } from '../../src/store/consumer-store.ts'
 
 const acks = (...ids: string[]): ItemVerdict[] => ids.map((id) => ({ id, verdict: 'ack' }))
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Settlements whose commits end when they are told to. */
 function held() {
-  const commits: Array<{ ids: string[]; done: PromiseWithResolvers<boolean[]> }> = []
-  const settle = (_name: string, verdicts: ItemVerdict[]) => {
-    const done = Promise.withResolvers<boolean[]>()
+  const commits: Array<{ ids: string[]; done: PromiseWithResolvers<boolean[] | undefined> }> = []
+  const settle = ({ verdicts }: SettleQuery) => {
+    const done = Promise.withResolvers<boolean[] | undefined>()
     commits.push({ ids: verdicts.map(({ id }) => id), done })
     return done.promise
   }
-  return { commits, settlements: createSettlements({ name: 'c' }, { store: { settle } }) }
+  return { commits, settlements: createSettlements({ name: 'c', createdAt: 1 }, { store: { settle } }) }
 }
 
 test('verdicts of one turn, and those that come during a commit, share a commit; each is told its own, once it is durable', async () => {
@@ -42,6 +42,14 @@ test('a commit that failed is told to all whose verdicts it had, and the next on
   await turn()
   commits[1]?.done.resolve([true])
   expect(await next).toEqual([true])
+})
+
+test('all whose consumer is gone are told', async () => {
+  const { commits, settlements } = held()
+  const waiting = [settlements.settle(acks('1')), settlements.settle(acks('2'))]
+  await turn()
+  commits[0]?.done.resolve(undefined)
+  expect(await Promise.all(waiting)).toEqual([undefined, undefined])
 })
 
 test('a commit has at most 1,000 verdicts, if no request alone has more', async () => {

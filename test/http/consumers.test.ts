@@ -37,7 +37,7 @@ test('a consumer is created, worked on, changed and removed', async () => {
     ...{ status: 200, body: { settled: claims, unknown: [] } },
   })
   expect(await call('GET', '/v1/consumers/billing')).toMatchObject({
-    ...{ status: 200, body: { unacked: 0, waiting: 1, parked: 1, pending: 0, isPendingExact: true } },
+    ...{ status: 200, body: { unacked: 0, waiting: 0, parked: 1, pending: 1, isPendingExact: true } },
   })
   const parked = await call('GET', '/v1/consumers/billing/parked')
   expect(parked).toMatchObject({ status: 200, body: { items: [{ id: ids[1], attempts: 1, message: { data: 'two' } }], next: null } })

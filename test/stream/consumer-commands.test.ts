@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Worker } from '../../src/consumers/workers.ts'
-import { Forbidden, InvalidRequest, SubscriptionLimit } from '../../src/errors.ts'
+import { ConsumerNotFound, Forbidden, InvalidRequest, SubscriptionLimit } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import type { TokenAction } from '../../src/model/action.ts'
 import { consumerDefaults } from '../../src/model/consumer.ts'
@@ -19,8 +19,9 @@ const consumer: ConsumerRecord = {
   settings: { topics: ['orders', 'orders.>'], direct: false, order: 'none', ...consumerDefaults },
 }
 
-/** Commands of a gateway with one consumer, whose workers and joined topics are seen. */
-function setUp(limits: Partial<typeof defaultLimits> = {}) {
+/** Commands of a gateway with one consumer, whose workers, joined topics and reads of the database are seen. */
+function setUp(limits: Partial<typeof defaultLimits> = {}, known?: ConsumerRecord) {
+  const read: string[] = []
   const joined: string[] = []
   const workers = new Set<Worker>()
   const woken: Worker[] = []
@@ -32,17 +33,24 @@ function setUp(limits: Partial<typeof defaultLimits> = {}) {
   }
   const commands = createConsumerCommands({
     consumers: {
-      get: async () => consumer,
+      async get(name) {
+        read.push(name)
+        return consumer
+      },
+      known: () => known,
       work(_consumer, worker) {
         workers.add(worker)
         return { wake: () => void woken.push(worker), end: () => void workers.delete(worker) }
       },
-      settle: async () => new Set(['m1']),
+      async settle(of) {
+        if (of !== consumer) throw new ConsumerNotFound('it is gone')
+        return new Set(['m1'])
+      },
     },
     hub: { tip: 40, epoch: 'e' },
     interests: createInterests({ limits: { ...defaultLimits, ...limits } }, { topics }),
   })
-  return { commands, joined, workers, woken }
+  return { commands, joined, workers, woken, read }
 }
 
 function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', 'orders.>'], signal = new AbortController().signal) {
@@ -60,6 +68,7 @@ function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', '
   return { client: client as Client, sent, subscriptions }
 }
 
+const turn = () => new Promise((resolve) => setImmediate(resolve))
 const subscribe = { type: 'subscribe', consumer: 'c' } as const
 const ack = { type: 'ack', consumer: 'c', ids: ['m1', 'm2'] } as const
 
@@ -81,7 +90,47 @@ test('an acknowledgement that asks for an answer is told what was settled', asyn
   const { client, sent } = clientWith()
   await commands.ack({ ...ack, ids: [...ack.ids] }, client)
   await commands.ack({ ...ack, ids: [...ack.ids], id: 2 }, client)
+  await turn()
   expect(sent).toEqual([{ type: 'acked', id: 2, consumer: 'c', settled: ['m1'] }])
+})
+
+test('acknowledgements of one turn are answered in one write to each client', async () => {
+  const { commands } = setUp()
+  const writes: Array<number | undefined> = []
+  const clients = [clientWith(), clientWith()]
+  for (const { client, sent } of clients) {
+    client.outlet.together = (send) => {
+      send()
+      writes.push(sent.length)
+    }
+  }
+  await Promise.all(clients.flatMap(({ client }) => [1, 2, 3].map((id) => commands.ack({ ...ack, ids: ['m1'], id }, client))))
+  await turn()
+  expect(writes).toEqual([3, 3])
+  expect(clients.map(({ sent }) => sent.map((frame) => 'id' in frame && frame.id))).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+  ])
+})
+
+test('an acknowledgement reads no consumer that is worked on here, where it needs no settings', async () => {
+  const { commands, read } = setUp({}, consumer)
+  const { client } = clientWith()
+  for (const verdict of [undefined, 'ack', 'drop'] as const) await commands.ack({ ...ack, ids: ['m1'], verdict }, client)
+  await expect(commands.ack({ ...ack, ids: ['m1'] }, clientWith(['consume'], ['orders']).client)).rejects.toThrow(Forbidden)
+  expect(read).toEqual([])
+  for (const verdict of ['retry', 'progress'] as const) await commands.ack({ ...ack, ids: undefined, claims: ['m1~x'], verdict }, client)
+  expect(read).toEqual(['c', 'c'])
+})
+
+test('an acknowledgement of a consumer that is gone is for the one that has taken its place, with the topics of that one', async () => {
+  const gone = { ...consumer, createdAt: 0, settings: { ...consumer.settings, topics: ['bills'] } }
+  const { commands, read } = setUp({}, gone)
+  const { client, sent } = clientWith(['consume'], ['orders', 'orders.>', 'bills'])
+  await commands.ack({ ...ack, ids: ['m1'], id: 1 }, client)
+  await turn()
+  expect([sent, read]).toEqual([[{ type: 'acked', id: 1, consumer: 'c', settled: ['m1'] }], ['c']])
+  await expect(commands.ack({ ...ack, ids: ['m1'] }, clientWith(['consume'], ['bills']).client)).rejects.toThrow(Forbidden)
 })
 
 test('a subscription to a consumer has nothing that is the consumer’s', async () => {

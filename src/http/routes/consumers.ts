@@ -18,7 +18,7 @@ import { pageOptions } from '../page-options.ts'
 import { consumerContract } from './consumer-contract.ts'
 
 export interface ConsumerComponents {
-  consumers: Omit<Consumers, 'start' | 'stop' | 'work'>
+  consumers: Omit<Consumers, 'start' | 'stop' | 'known' | 'work'>
   history: Pick<History, 'locate'>
   rates: Pick<Rates, 'take'>
 }

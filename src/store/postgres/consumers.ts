@@ -15,6 +15,8 @@ export function createPostgresConsumers(components: { database: () => PostgresDa
     free: sql`FOR UPDATE SKIP LOCKED`,
     items: (json) => sql`json_to_recordset(CAST(${json} AS json)) AS i("id" text, "seq" bigint, "lane" text)`,
     texts: (json) => sql`SELECT json_array_elements_text(CAST(${json} AS json))`,
+    removable: (consumer, ids) =>
+      sql`SELECT "id" FROM "ConsumerItem" WHERE "consumer" = ${consumer} AND "id" IN (${ids}) ORDER BY "id" FOR UPDATE`,
   })
 }
 

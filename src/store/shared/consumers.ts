@@ -1,18 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import type {
-  ConsumerGap,
-  ConsumerItem,
-  ConsumerRecord,
-  ConsumerStore,
-  FreshMessages,
-  ItemClaim,
-  ItemCounts,
-  ItemVerdict,
-  Taken,
-  TakeQuery,
-} from '../consumer-store.ts'
+import type { ConsumerGap, ConsumerRecord, ConsumerStore, ItemClaim, ItemCounts, SettleQuery } from '../consumer-store.ts'
 import { createConsumerSteps } from './consumer-steps.ts'
+import { createTaking, toItem } from './consumer-taking.ts'
 import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
 
 /** What the databases write differently. */
@@ -29,10 +19,9 @@ export interface ConsumerDialect {
   items(json: string): Sql
   /** The texts of a JSON array, as a query. */
   texts(json: string): Sql
+  /** Those of these ids that may be removed from the items of a consumer, as a query. It locks them in one order. */
+  removable(consumer: string, ids: Sql): Sql
 }
-
-/** Maximum open items that are counted: more than any `maxUnacked`, and what is taken in beyond it. */
-const maxCounted = 20_000
 
 /** `dueAt` of a parked item: beyond the life of any clock. */
 const never = 2 ** 52
@@ -53,6 +42,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
   const { run, read } = dialect
   const among = (ids: string[]) => sql`"id" IN (${dialect.texts(JSON.stringify(ids))})`
   const amongOrAll = (ids: string[] | undefined) => (ids === undefined ? sql`true` : among(ids))
+  const take = createTaking({ never, among, find }, dialect)
   const steps = createConsumerSteps({ never, amongOrAll }, dialect)
 
   function* find(name: string, end: Sql = sql``): Steps<ConsumerRecord | undefined> {
@@ -60,65 +50,9 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
     return row === undefined ? undefined : toRecord(row)
   }
 
-  function* takeIn(name: string, { from, through, prunedSince, items, gap }: FreshMessages): Steps<boolean> {
-    const noted =
-      gap === undefined ? sql`` : sql`, "gaps" = "gaps" + 1, "gapFrom" = CAST(${gap.from} AS BIGINT), "gapTo" = CAST(${gap.to} AS BIGINT)`
-    const moved = yield sql`UPDATE "Consumer" SET "position" = ${through}, "prunedSince" = ${prunedSince}${noted}
-      WHERE "name" = ${name} AND "position" = ${from} RETURNING 1`
-    if (moved.length === 0) return false
-    if (items.length === 0) return true
-    yield sql`INSERT INTO "ConsumerItem" ("consumer", "id", "seq", "lane", "attempt", "dueAt")
-      SELECT ${name}, i."id", i."seq", i."lane", 0, 0 FROM ${dialect.items(JSON.stringify(items))} WHERE true ON CONFLICT DO NOTHING`
-    return true
-  }
-
-  function* take({ fresh, ...query }: TakeQuery): Steps<Taken | undefined> {
-    const { name, createdAt, now, limit } = query
-    const found = yield* find(name, dialect.locked)
-    if (found?.createdAt !== createdAt) return undefined
-    const isIn = fresh !== undefined && (yield* takeIn(name, fresh))
-    const consumer = isIn ? { ...found, position: fresh.through, prunedSince: fresh.prunedSince } : found
-    const { maxUnacked, maxDeliveries } = found.settings
-    const parked = maxDeliveries === 0 ? [] : yield* park(name, now, maxDeliveries)
-    const [[open = 0] = []] = yield sql`SELECT count(*) FROM (SELECT 1 FROM "ConsumerItem"
-      WHERE "consumer" = ${name} AND "dueAt" < ${never} LIMIT ${maxCounted}) AS o`
-    const [[claimed = 0] = []] = yield sql`SELECT count(*) FROM "ConsumerItem"
-      WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never} AND "claimedBy" IS NOT NULL`
-    const room = Math.min(limit, maxUnacked - Number(claimed))
-    const items = room <= 0 ? [] : yield* claim({ ...query, limit: room })
-    const [[nextAt] = []] = yield sql`SELECT min("dueAt") FROM "ConsumerItem"
-      WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
-    return {
-      items,
-      consumer,
-      open: Number(open),
-      nextAt: nextAt === null || nextAt === undefined ? undefined : Number(nextAt),
-      parked: parked.length,
-    }
-  }
-
-  function* claim({ name, by, claim, now, until, limit }: TakeQuery): Steps<ConsumerItem[]> {
-    const due = yield sql`SELECT i."id" FROM "ConsumerItem" AS i WHERE i."consumer" = ${name} AND i."dueAt" <= ${now} AND (i."lane" IS NULL
-        OR NOT EXISTS (SELECT 1 FROM "ConsumerItem" AS e WHERE e."consumer" = i."consumer" AND e."lane" = i."lane" AND e."dueAt" < ${never}
-          AND (e."seq" < i."seq" OR e."claimedBy" IS NOT NULL AND e."dueAt" > ${now})))
-      ORDER BY i."seq" LIMIT ${limit} ${dialect.free}`
-    if (due.length === 0) return []
-    const claimed =
-      yield sql`UPDATE "ConsumerItem" SET "attempt" = "attempt" + 1, "claimedBy" = ${by}, "claim" = ${claim}, "dueAt" = ${until}
-      WHERE "consumer" = ${name} AND ${among(due.map(([id]) => String(id)))} RETURNING "id", "seq", "attempt"`
-    return claimed.map(toItem).toSorted((one, other) => one.seq - other.seq)
-  }
-
   /** Before its items are locked, as by all that locks both. */
   function* noteGap(name: string, gap: ConsumerGap): Steps<void> {
     yield sql`UPDATE "Consumer" SET "gaps" = "gaps" + 1, "gapFrom" = ${gap.from}, "gapTo" = ${gap.to} WHERE "name" = ${name}`
-  }
-
-  /** Parks due items that have had all their attempts. */
-  function* park(name: string, now: number, maxDeliveries: number): Steps<SqlRow[]> {
-    return yield sql`UPDATE "ConsumerItem" SET "dueAt" = ${never}, "claimedBy" = NULL, "claim" = NULL WHERE "consumer" = ${name} AND "id" IN (
-      SELECT "id" FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" <= ${now} AND "attempt" >= ${maxDeliveries} ${dialect.free})
-      RETURNING 1`
   }
 
   /** Items as they are now. They are locked in one order, so that gateways that settle the same ones do not wait for each other in a circle. */
@@ -136,9 +70,27 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
     return idsOf(claims.filter(({ id, claim }) => items.get(id)?.claim === claim))
   }
 
-  function* settle(name: string, verdicts: ItemVerdict[]): Steps<boolean[]> {
+  function* isThere({ name, createdAt }: Pick<SettleQuery, 'name' | 'createdAt'>): Steps<boolean> {
+    return (yield sql`SELECT 1 FROM "Consumer" WHERE "name" = ${name} AND "createdAt" = ${createdAt}`).length > 0
+  }
+
+  /** Most verdicts are about messages alone: they are one statement. */
+  function* remove({ name, createdAt, verdicts }: SettleQuery): Steps<boolean[] | undefined> {
+    const ids = dialect.texts(JSON.stringify(idsOf(verdicts)))
+    const rows = yield sql`DELETE FROM "ConsumerItem" WHERE "consumer" = ${name} AND "id" IN (${dialect.removable(name, ids)})
+      AND EXISTS (SELECT 1 FROM "Consumer" WHERE "name" = ${name} AND "createdAt" = ${createdAt}) RETURNING "id"`
+    if (rows.length === 0 && !(yield* isThere({ name, createdAt }))) return undefined
+    const removed = new Set(rows.map(([id]) => String(id)))
+    return verdicts.map(({ id }) => removed.delete(id))
+  }
+
+  function* settle(query: SettleQuery): Steps<boolean[] | undefined> {
+    const { name, createdAt, verdicts } = query
+    if (verdicts.every(({ verdict }) => verdict === 'ack' || verdict === 'drop')) return yield* remove(query)
+    const consumer = yield* find(name)
+    if (consumer?.createdAt !== createdAt) return undefined
+    const { maxDeliveries } = consumer.settings
     const items = yield* itemsOf(name, idsOf(verdicts), dialect.locked)
-    const maxDeliveries = verdicts.some(({ verdict }) => verdict === 'retry') ? (yield* find(name))?.settings.maxDeliveries : undefined
     const removed: string[] = []
     const moved = new Map<string, { dueAt: number; isFreed: boolean }>()
     const settled = verdicts.map((each) => {
@@ -200,7 +152,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
       ),
     remove: steps.remove,
     take: (query) => run(take(query)),
-    settle: (name, verdicts) => run(settle(name, verdicts)),
+    settle: (query) => run(settle(query)),
     held: ({ name, createdAt, claims }) =>
       run(
         (function* () {
@@ -283,10 +235,6 @@ function idsOf(items: Array<{ id: string }>): string[] {
   return items.map(({ id }) => id)
 }
 
-function isSpent(attempt: number, maxDeliveries = 0): boolean {
+function isSpent(attempt: number, maxDeliveries: number): boolean {
   return maxDeliveries > 0 && attempt >= maxDeliveries
-}
-
-function toItem([id, seq, attempt]: SqlRow): ConsumerItem {
-  return { id: String(id), seq: Number(seq), attempt: Number(attempt) }
 }

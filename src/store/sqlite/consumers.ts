@@ -14,6 +14,7 @@ export function createSqliteConsumers(components: { writer: () => SqliteDatabase
     items: (json) =>
       sql`(SELECT value ->> 'id' AS "id", value ->> 'seq' AS "seq", value ->> 'lane' AS "lane" FROM json_each(${json})) AS i`,
     texts: (json) => sql`SELECT value FROM json_each(${json})`,
+    removable: (_consumer, ids) => ids,
   })
 }
 

@@ -41,7 +41,11 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
         return taken
       }
       const ids = async (query: Partial<TakeQuery> = {}) => (await take(query)).items.map(({ id }) => id)
-      const settle = (...verdicts: ItemVerdict[]) => consumers.settle('c', verdicts)
+      const settle = async (...verdicts: ItemVerdict[]) => {
+        const settled = await consumers.settle({ name: 'c', createdAt: 1_000, verdicts })
+        if (settled === undefined) throw new Error('the consumer is gone')
+        return settled
+      }
       if (messages !== undefined) await take({ fresh: messages, limit: 0 })
       return { store, consumers, take, ids, settle }
     }
@@ -80,7 +84,7 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
           { id: 'm11', seq: 11, attempt: 1 },
           { id: 'm12', seq: 12, attempt: 1 },
         ],
-        ...{ consumer: { ...record('c'), position: 13 }, open: 3, nextAt: 200, parked: 0 },
+        ...{ consumer: { ...record('c'), position: 13 }, open: 3, isLeft: true, nextAt: 200, parked: 0 },
       })
       expect(await take({ fresh: fresh(5) })).toMatchObject({ items: [{ id: 'm13' }], consumer: { position: 13 }, open: 3 })
       const more = { from: 13, through: 20, prunedSince: 4, items: [], gap: { from: 13, to: 18 } }
@@ -115,7 +119,7 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
           (await consumers.take({ name, createdAt: 1_000, by: 'g', claim: 'one', now, until: now + 100, limit }))?.items.map(
             ({ id }) => id,
           ),
-        settle: (verdict: ItemVerdict) => consumers.settle(name, [verdict]),
+        settle: (verdict: ItemVerdict) => consumers.settle({ name, createdAt: 1_000, verdicts: [verdict] }),
         count: async (now: number) => Object.values(await consumers.count({ name, now })),
         held: async () =>
           (await consumers.held({ name, createdAt: 1_000, claims: fresh(4).items.map(({ id }) => ({ id, claim: 'one' })) }))?.toSorted(),
@@ -245,6 +249,24 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
         await consumers.take({ ...{ name: 'c', createdAt: 999, by: 'g', claim: 'one', now: 1, until: 2, limit: 1 }, fresh: fresh(3) }),
       ).toBeUndefined()
       expect(await take()).toMatchObject({ items: [], consumer: { position: 10 } })
+    })
+
+    test('settle nothing for another consumer of the same name, or without one', async () => {
+      const { consumers, ids, settle } = await opened({}, fresh(2))
+      await ids({ limit: 1 })
+      const verdicts: ItemVerdict[][] = [
+        [{ id: 'm11', verdict: 'ack' }],
+        [{ id: 'm11', verdict: 'drop' }, retry('m11', 150)],
+        [{ id: 'x', verdict: 'ack' }],
+      ]
+      for (const each of verdicts) {
+        expect(await consumers.settle({ name: 'c', createdAt: 999, verdicts: each })).toBeUndefined()
+        expect(await consumers.settle({ name: 'd', createdAt: 1_000, verdicts: each })).toBeUndefined()
+      }
+      expect(await consumers.count({ name: 'c', now: 100 })).toEqual({ waiting: 1, claimed: 1, parked: 0 })
+      expect(await settle({ id: 'm11', verdict: 'ack' }, { id: 'm11', verdict: 'ack' }, { id: 'x', verdict: 'ack' })).toEqual([
+        ...[true, false, false],
+      ])
     })
 
     test('tell which claims have not ended', async () => {

@@ -1,0 +1,91 @@
+import type { ConsumerItem, ConsumerRecord, FreshMessages, NewItem, Taken, TakeQuery } from '../consumer-store.ts'
+import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
+
+/** Maximum due items that are counted: more than any `maxUnacked`, and what is taken in beyond it. */
+const maxCounted = 20_000
+
+/** The steps of `ConsumerStore.take`. */
+export function createTaking(
+  init: { never: number; among(ids: string[]): Sql; find(name: string, end: Sql): Steps<ConsumerRecord | undefined> },
+  dialect: { locked: Sql; free: Sql; items(json: string): Sql },
+): (query: TakeQuery) => Steps<Taken | undefined> {
+  const { never, among, find } = init
+
+  function* moveOn(name: string, { through, prunedSince, gap }: FreshMessages): Steps<void> {
+    const noted =
+      gap === undefined ? sql`` : sql`, "gaps" = "gaps" + 1, "gapFrom" = CAST(${gap.from} AS BIGINT), "gapTo" = CAST(${gap.to} AS BIGINT)`
+    yield sql`UPDATE "Consumer" SET "position" = ${through}, "prunedSince" = ${prunedSince}${noted} WHERE "name" = ${name}`
+  }
+
+  /** Adds items that wait or, with a claim, have it from the start. Returns those that were not there before. */
+  function* add(name: string, items: NewItem[], claim?: Pick<TakeQuery, 'by' | 'claim' | 'until'>): Steps<ConsumerItem[]> {
+    if (items.length === 0) return []
+    const attempt = claim === undefined ? 0 : 1
+    const added = yield sql`INSERT INTO "ConsumerItem" ("consumer", "id", "seq", "lane", "attempt", "dueAt", "claimedBy", "claim")
+      SELECT ${name}, i."id", i."seq", i."lane", CAST(${attempt} AS INTEGER), CAST(${claim?.until ?? 0} AS BIGINT),
+        CAST(${claim?.by ?? null} AS TEXT), CAST(${claim?.claim ?? null} AS TEXT)
+      FROM ${dialect.items(JSON.stringify(items))} WHERE true ON CONFLICT DO NOTHING RETURNING "id"`
+    const ids = new Set(added.map(([id]) => String(id)))
+    return items.filter(({ id }) => ids.has(id)).map(({ id, seq }) => ({ id, seq, attempt }))
+  }
+
+  function* take({ fresh, ...query }: TakeQuery): Steps<Taken | undefined> {
+    const { name, createdAt, now, until, limit } = query
+    const found = yield* find(name, dialect.locked)
+    if (found?.createdAt !== createdAt) return undefined
+    const news = fresh?.from === found.position ? fresh : undefined
+    if (news !== undefined) yield* moveOn(name, news)
+    const [free, laned] = [news?.items.filter(({ lane }) => lane === null) ?? [], news?.items.filter(({ lane }) => lane !== null) ?? []]
+    yield* add(name, laned)
+    const { maxUnacked, maxDeliveries } = found.settings
+    const parked = maxDeliveries === 0 ? [] : yield* park(name, now, maxDeliveries)
+    const [[due = 0] = []] = yield sql`SELECT count(*) FROM (SELECT 1 FROM "ConsumerItem"
+      WHERE "consumer" = ${name} AND "dueAt" <= ${now} LIMIT ${maxCounted}) AS o`
+    const [[later = 0, claimed = 0, nextAt = null] = []] = yield sql`SELECT count(*), count("claimedBy"), min("dueAt") FROM "ConsumerItem"
+      WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
+    const room = Math.max(0, Math.min(limit, maxUnacked - Number(claimed)))
+    const older = Number(due) === 0 ? [] : yield* claim({ ...query, limit: room })
+    // Messages without a lane follow all that were due: as many as there is room for are claimed as they come in.
+    const direct = free.slice(0, room - older.length)
+    const added = yield* add(name, direct, query)
+    const waiting = yield* add(name, free.slice(direct.length))
+    const items = [...older, ...added]
+    return {
+      items,
+      consumer: news === undefined ? found : { ...found, position: news.through, prunedSince: news.prunedSince },
+      open: Number(due) + Number(later) + added.length + waiting.length,
+      isLeft: Number(due) > older.length || waiting.length > 0,
+      nextAt:
+        items.length === 0 && nextAt === null
+          ? undefined
+          : Math.min(Number(nextAt ?? until), items.length === 0 ? Number.POSITIVE_INFINITY : until),
+      parked: parked.length,
+    }
+  }
+
+  function* claim({ name, by, claim, now, until, limit }: TakeQuery): Steps<ConsumerItem[]> {
+    if (limit === 0) return []
+    const due = yield sql`SELECT i."id" FROM "ConsumerItem" AS i WHERE i."consumer" = ${name} AND i."dueAt" <= ${now} AND (i."lane" IS NULL
+        OR NOT EXISTS (SELECT 1 FROM "ConsumerItem" AS e WHERE e."consumer" = i."consumer" AND e."lane" = i."lane" AND e."dueAt" < ${never}
+          AND (e."seq" < i."seq" OR e."claimedBy" IS NOT NULL AND e."dueAt" > ${now})))
+      ORDER BY i."seq" LIMIT ${limit} ${dialect.free}`
+    if (due.length === 0) return []
+    const claimed =
+      yield sql`UPDATE "ConsumerItem" SET "attempt" = "attempt" + 1, "claimedBy" = ${by}, "claim" = ${claim}, "dueAt" = ${until}
+      WHERE "consumer" = ${name} AND ${among(due.map(([id]) => String(id)))} RETURNING "id", "seq", "attempt"`
+    return claimed.map(toItem).toSorted((one, other) => one.seq - other.seq)
+  }
+
+  /** Parks due items that have had all their attempts. */
+  function* park(name: string, now: number, maxDeliveries: number): Steps<SqlRow[]> {
+    return yield sql`UPDATE "ConsumerItem" SET "dueAt" = ${never}, "claimedBy" = NULL, "claim" = NULL WHERE "consumer" = ${name} AND "id" IN (
+      SELECT "id" FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" <= ${now} AND "attempt" >= ${maxDeliveries} ${dialect.free})
+      RETURNING 1`
+  }
+
+  return take
+}
+
+export function toItem([id, seq, attempt]: SqlRow): ConsumerItem {
+  return { id: String(id), seq: Number(seq), attempt: Number(attempt) }
+}

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -28,12 +28,30 @@ async function unreliableReceiver(random: ReturnType<typeof createRandom>) {
     if (fate === 2) return void request.socket.destroy()
     response.writeHead(200).end()
   })
+  return { url: await urlOf(server), accepted, batches }
+}
+
+/** A receiver that accepts everything. */
+async function receiver() {
+  const accepted: string[] = []
+  const server = createServer(async (request, response) => {
+    let text = ''
+    for await (const chunk of request) text += String(chunk)
+    const { items }: { items: Array<{ id: string }> } = JSON.parse(text)
+    accepted.push(...items.map(({ id }) => id))
+    response.writeHead(200).end()
+  })
+  return { url: await urlOf(server), accepted }
+}
+
+/** Listens until the end of the test. */
+async function urlOf(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, accepted, batches }
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }
 
 test(`a receiver that fails half of the time accepts the log, in order, through ${kills} kills of the gateway`, async () => {
@@ -69,3 +87,26 @@ test(`a receiver that fails half of the time accepts the log, in order, through 
   expect([...batches.values()].filter((contents) => contents.size > 1)).toEqual([])
   expect(accepted.length).toBeGreaterThan(number)
 }, 300_000)
+
+test('a webhook of the operator’s token goes on when that token is changed, and when it is removed', async () => {
+  const { url, accepted } = await receiver()
+  const environment = { ...quietEnvironment(join(await temporaryDirectory(), 'data')), PEERGATE_WEBHOOK_ALLOW: '127.0.0.1' }
+  const tokens = ['first-operator-token', 'second-operator-token', undefined]
+  for (const [round, token] of tokens.entries()) {
+    const gateway = await startGateway({ ...environment, ...(token === undefined ? {} : { PEERGATE_ADMIN_TOKEN: token }) })
+    onTestFinished(async () => void (await gateway.end('SIGKILL')))
+    const rest = createRest(gateway.url, token)
+    if (round === 0) expect(await rest.call('POST', '/v1/webhooks', { url, topics: ['orders'] })).toMatchObject({ status: 201 })
+    if (round === 1) expect(await createRest(gateway.url, tokens[0]).call('GET', '/v1/webhooks')).toMatchObject({ status: 401 })
+    const { id } = await rest.publish('orders', String(round))
+    await expect.poll(() => accepted.at(-1), { timeout: 60_000 }).toBe(id)
+    expect((await rest.call('GET', '/v1/webhooks')).body).toMatchObject({ items: [{ state: 'active' }] })
+    // An operator ends it at any time, whichever token made it.
+    if (round === tokens.length - 1) {
+      const { items } = await rest.get<{ items: Array<{ id: string }> }>('/v1/webhooks')
+      for (const webhook of items) expect(await rest.call('DELETE', `/v1/webhooks/${webhook.id}`)).toMatchObject({ status: 204 })
+    }
+    await gateway.end('SIGTERM')
+  }
+  expect(accepted).toHaveLength(tokens.length)
+}, 120_000)

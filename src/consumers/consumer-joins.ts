@@ -4,7 +4,10 @@ import type { ConsumerRecord, ConsumerStore } from '../store/consumer-store.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Topics } from '../topics/topics.ts'
 
-/** Keeps the topics of all consumers joined, for the clients that created them, also those made at other gateways. */
+/**
+ * Keeps the topics of all consumers joined, for the clients that created them, also those made at other gateways, and
+ * finishes removals that a crash has interrupted.
+ */
 export interface ConsumerJoins {
   start(): Promise<void>
   stop(): void
@@ -14,7 +17,7 @@ export interface ConsumerJoins {
 }
 
 export interface ConsumerJoinsComponents {
-  store: Pick<ConsumerStore, 'list' | 'loseThrough'>
+  store: Pick<ConsumerStore, 'list' | 'loseThrough' | 'finishRemovals'>
   log: Pick<LogStore, 'position'>
   topics: Pick<Topics, 'use'>
   logger: Logger
@@ -48,6 +51,7 @@ export function createConsumerJoins(components: ConsumerJoinsComponents): Consum
   async function sweep(): Promise<void> {
     const since = now()
     const all = await store.list()
+    await store.finishRemovals()
     const names = new Set(all.map(({ name }) => name))
     for (const [name, { createdAt }] of joins) if (!names.has(name) && createdAt < since) leave(name)
     onNames(names, since)

@@ -15,8 +15,10 @@ export interface ConsumerStore {
   create(consumer: ConsumerRecord): Promise<{ consumer: ConsumerRecord; created: boolean }>
   /** Replaces the settings, if they still are those of the record; false otherwise. Items keep their lanes. */
   configure(consumer: ConsumerRecord, settings: ConsumerSettings): Promise<boolean>
-  /** Removes a consumer and its items; false when there was none. */
+  /** Removes a consumer and its items; false when there was none. A crash may leave items behind. */
   remove(name: string): Promise<boolean>
+  /** Removes the items that crashes during `remove` have left behind. */
+  finishRemovals(): Promise<void>
   /**
    * Takes `fresh` messages in, if the position is where they begin; parks due items that have had all their attempts;
    * then claims due items, oldest first, at most `limit`, and as many as `maxUnacked` leaves. A claim counts an

@@ -91,7 +91,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     describeAudit(open, reopen)
     describeDirectMessages(open)
     describeDeliveries(open, reopen)
-    describeConsumers(open, reopen)
+    describeConsumers(open, reopen, (what) => place.spoil(what))
     describeWebhooks(open, reopen)
     describeDamage(open, (what) => place.spoil(what))
     describeDeletion(open, reopen)

@@ -18,8 +18,15 @@ function consumer(name: string, topics: string[], fields: Partial<ConsumerRecord
 function joinsOf(...stored: ConsumerRecord[]) {
   const joined: string[] = []
   const lost: Array<[name: string, through: number]> = []
+  let finished = 0
   const joins = createConsumerJoins({
-    store: { list: async () => stored, loseThrough: async (name, through) => void lost.push([name, through]) },
+    store: {
+      list: async () => stored,
+      loseThrough: async (name, through) => void lost.push([name, through]),
+      async finishRemovals() {
+        finished++
+      },
+    },
     log: { position: async () => ({ epoch: 'e', earliest: 7, tip: 20, pruneCount: 0, prunedThrough: 7, messages: 13 }) },
     topics: {
       async use(topic) {
@@ -31,7 +38,7 @@ function joinsOf(...stored: ConsumerRecord[]) {
     ...{ logger: silentLog, now: () => Date.now(), onNames: () => undefined },
   })
   onTestFinished(() => joins.stop())
-  return { joins, joined, lost, stored }
+  return { joins, joined, lost, stored, finished: () => finished }
 }
 
 beforeEach(() => void vi.useFakeTimers())
@@ -47,6 +54,14 @@ test('the topics of all consumers are joined at a start, and of what others crea
   expect(joined).toEqual(['four'])
   joins.stop()
   expect(joined).toEqual([])
+})
+
+test('removals that a crash has interrupted are finished at a start, and those of other gateways a while later', async () => {
+  const { joins, finished } = joinsOf()
+  await joins.start()
+  expect(finished()).toBe(1)
+  await vi.advanceTimersByTimeAsync(sweepMs)
+  expect(finished()).toBe(2)
 })
 
 test('a consumer that is being made keeps its topics though it is not stored yet', async () => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
@@ -81,6 +82,29 @@ test('what was acknowledged before a kill never comes again, and all the rest do
   expect(new Set(work.had)).toEqual(new Set(ids))
   // An answer that a kill has cut off is missing here, but its message is not delivered again.
   expect(new Set(work.acked).size).toBe(work.acked.length)
+})
+
+test('the removal of a consumer that a kill has interrupted is finished by the next start', async () => {
+  const directory = join(await temporaryDirectory(), 'data')
+  const settings = quietEnvironment(directory)
+  let gateway = await startGateway(settings)
+  onTestFinished(async () => void (await gateway.end('SIGKILL')))
+  await consumerOf(gateway.url, 20)
+  await createRest(gateway.url).call('POST', '/v1/consumers/work/pull', { limit: 20 })
+  await gateway.end('SIGKILL')
+  /** As it is after the first of the transactions of the removal: how many items there are. */
+  const inDatabase = (sql: string) => {
+    const database = new DatabaseSync(join(directory, 'peergate.db'))
+    try {
+      return database.prepare(sql).all().length
+    } finally {
+      database.close()
+    }
+  }
+  expect(inDatabase('DELETE FROM "Consumer" RETURNING 1')).toBe(1)
+  expect(inDatabase('SELECT 1 FROM "ConsumerItem"')).toBe(20)
+  gateway = await startGateway(settings)
+  await expect.poll(() => inDatabase('SELECT 1 FROM "ConsumerItem"'), { timeout: 60_000 }).toBe(0)
 })
 
 test.skipIf(!hasPostgres)('two gateways of a database share the work, and the other goes on when one is killed', async () => {

@@ -7,6 +7,7 @@ describeStore('memory', async () => {
     open: () => createMemoryStore(disk),
     async spoil(what) {
       if ('message' in what) return void disk.broken.add(what.message)
+      if ('consumer' in what) return void disk.consumers.consumers.delete(what.consumer)
       const delivery = disk.deliveries.deliveries.get(what.delivery)
       if (delivery !== undefined) delivery.envelope = undefined
     },

@@ -13,6 +13,7 @@ export interface ConsumerSteps {
   /** Removes the items of a name that has no consumer. */
   clear(name: string): Promise<void>
   remove: ConsumerStore['remove']
+  finishRemovals: ConsumerStore['finishRemovals']
   replay: ConsumerStore['replay']
 }
 
@@ -38,8 +39,21 @@ export function createConsumerSteps(
     }
   }
 
+  /** Looks up each name of items, rather than read all items. */
+  function* gone(): Steps<string[]> {
+    const found = yield sql`WITH RECURSIVE "Names" ("name") AS (SELECT min("consumer") FROM "ConsumerItem"
+        UNION ALL SELECT (SELECT min(i."consumer") FROM "ConsumerItem" AS i WHERE i."consumer" > n."name")
+          FROM "Names" AS n WHERE n."name" IS NOT NULL)
+      SELECT n."name" FROM "Names" AS n WHERE n."name" IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM "Consumer" AS c WHERE c."name" = n."name")`
+    return found.map(([name]) => String(name))
+  }
+
   return {
     clear,
+    async finishRemovals() {
+      for (const name of await run(gone())) await clear(name)
+    },
     async remove(name) {
       const removed = await run(rows(sql`DELETE FROM "Consumer" WHERE "name" = ${name} RETURNING 1`))
       await clear(name)

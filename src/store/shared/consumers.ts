@@ -151,6 +151,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
         })(),
       ),
     remove: steps.remove,
+    finishRemovals: steps.finishRemovals,
     take: (query) => run(take(query)),
     settle: (query) => run(settle(query)),
     held: ({ name, createdAt, claims }) =>

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { ConsumerRecord, ConsumerSettings, FreshMessages, ItemVerdict, TakeQuery } from '../../../src/store/consumer-store.ts'
 import type { Store } from '../../../src/store/store.ts'
+import type { Spoilt } from './spoilt.ts'
 
 const settings: ConsumerSettings = {
   ...{ topics: ['orders.>'], direct: false, order: 'none', ackWaitMs: 30_000, maxUnacked: 100, maxDeliveries: 0, backoffMs: 1_000 },
 }
 
 /** The contract for consumers and their items. */
-export function describeConsumers(open: () => Promise<Store>, reopen: () => Promise<Store>): void {
+export function describeConsumers(open: () => Promise<Store>, reopen: () => Promise<Store>, spoil: (what: Spoilt) => Promise<void>): void {
   describe('consumers', () => {
     const record = (name: string, fields: Partial<ConsumerSettings> = {}): ConsumerRecord => ({
       ...{ name, client: 'tok_1', settings: { ...settings, ...fields }, createdAt: 1_000, position: 10, prunedSince: 2 },
@@ -98,6 +99,21 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
       const again = { from: 12, through: 14, prunedSince: 2, items: [{ id: 'm11', seq: 13, lane: null }] }
       expect(await take({ fresh: again })).toMatchObject({ items: [{ id: 'm12' }], open: 2, consumer: { position: 14 } })
       expect(await settle({ id: 'm11', verdict: 'ack' })).toEqual([true])
+    })
+
+    test('claim what was taken in before first, then messages as they come in, up to the limit; the rest waits', async () => {
+      const { take, ids, consumers } = await opened({}, fresh(2))
+      const items = [13, 14, 15, 16].map((seq) => ({ id: `m${seq}`, seq, lane: null }))
+      const more = { from: 12, through: 16, prunedSince: 2, items }
+      expect(await take({ fresh: more, limit: 3 })).toMatchObject({
+        items: ['m11', 'm12', 'm13'].map((id) => ({ id, attempt: 1 })),
+        ...{ open: 6, isLeft: true, nextAt: 200 },
+      })
+      expect(await consumers.count({ name: 'c', now: 100 })).toEqual({ waiting: 3, claimed: 3, parked: 0 })
+      const claims = ['m12', 'm13', 'm14'].map((id) => ({ id, claim: 'one' }))
+      expect((await consumers.held({ name: 'c', createdAt: 1_000, claims }))?.toSorted()).toEqual(['m12', 'm13'])
+      expect(await take({ limit: 3 })).toMatchObject({ items: [{ id: 'm14' }, { id: 'm15' }, { id: 'm16' }], open: 6, isLeft: false })
+      expect(await ids({ now: 200, until: 300, limit: 4 })).toEqual(['m11', 'm12', 'm13', 'm14'])
     })
 
     /** Consumers `c` and `d` that have the same messages, and the calls for one of them. */
@@ -267,6 +283,30 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
       expect(await settle({ id: 'm11', verdict: 'ack' }, { id: 'm11', verdict: 'ack' }, { id: 'x', verdict: 'ack' })).toEqual([
         ...[true, false, false],
       ])
+    })
+
+    test('leave nothing behind when a crash has interrupted their removal, and all of the others', async () => {
+      const { store, consumers } = await opened({ maxDeliveries: 1 }, fresh(1_100))
+      for (const name of ['a', 'b', 'd', 'e']) {
+        await consumers.create(record(name))
+        await consumers.take({ ...{ name, createdAt: 1_000, by: 'g', claim: 'one', now: 100, until: 200, limit: 1 }, fresh: fresh(3) })
+      }
+      for (const name of ['a', 'c', 'd']) await spoil({ consumer: name })
+      await store.stop()
+      const again = (await reopen()).consumers
+      const counts = async (now = 100) =>
+        await Promise.all(['a', 'b', 'c', 'd', 'e'].map(async (name) => Object.values(await again.count({ name, now }))))
+      expect((await counts())[2]).toEqual([1_100, 0, 0])
+      await again.finishRemovals()
+      expect(await counts()).toEqual([
+        [0, 0, 0],
+        [2, 1, 0],
+        [0, 0, 0],
+        [0, 0, 0],
+        [2, 1, 0],
+      ])
+      await again.finishRemovals()
+      expect(await again.list()).toHaveLength(2)
     })
 
     test('tell which claims have not ended', async () => {

@@ -1,4 +1,7 @@
-/** Columns of a message to damage: bytes are changed, text and numbers are replaced. */
+/**
+ * Columns of a message to damage: bytes are changed, text and numbers are replaced. A consumer is left as by a crash in
+ * the middle of its removal: it is gone, and its items are there.
+ */
 export type Spoilt =
   | {
       message: string
@@ -6,3 +9,4 @@ export type Spoilt =
       text?: string
     }
   | { delivery: string }
+  | { consumer: string }

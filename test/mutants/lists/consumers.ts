@@ -11,7 +11,9 @@ export const consumers = [
     ['test/store/consumer-steps.test.ts', ...ofStore],
     [
       ['a replayed message keeps its attempts', `SET "dueAt" = \${now}, "attempt" = 0`, `SET "dueAt" = \${now}`],
-      ['items of a removed consumer stay', '      await clear(name)\n', ''],
+      ['items of a removed consumer stay', '      await clear(name)\n      return', '      return'],
+      ['what a crash in a removal has left stays', 'for (const name of await run(gone())) await clear(name)', 'await run(gone())'],
+      ['only the first name of items is looked at', 'WHERE n."name" IS NOT NULL)\n', 'WHERE n."name" IS NULL)\n'],
       ['what waits is replayed', `const isParked = sql\`"dueAt" = \${never}\``, 'const isParked = sql`true`'],
       ['parked messages of all consumers are replayed', `WHERE "consumer" = \${name} AND \${isParked}\n`, 'WHERE ${isParked}\n'],
       ['all parked messages are replayed at once', '"seq" LIMIT ${stepItems}', '"seq"'],

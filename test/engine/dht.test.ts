@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Stream } from '@libp2p/interface'
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
@@ -8,7 +7,7 @@ import { createIPNSRecord, marshalIPNSRecord, multihashToIPNSRoutingKey } from '
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { dhtModes } from '../../src/engine/libp2p/dht/dht.ts'
 import { namespacesOf } from '../../src/engine/libp2p/dht/dht-namespaces.ts'
@@ -95,11 +94,13 @@ test.each(['lan', 'private'] as const)('peers of one peer find each other (%s)',
 })
 
 test('the peers of two networks that become one find each other', async () => {
+  const timers = vi.spyOn(globalThis, 'setTimeout')
   const [first, second, third, fourth] = await Promise.all([member(), member(), member(), member()])
   await link(first, second)
   await link(third, fourth)
-  // Each has looked for others, which kad-dht does by itself a second after the start and then after five minutes.
-  await setTimeout(1_500)
+  // Each has looked for others, which kad-dht does by itself a second after the start and then after five minutes, as it refreshes its table.
+  const looked = () => timers.mock.calls.filter(([{ name }, ms]) => ms === 300_000 && !name.includes('refreshTable')).length
+  await expect.poll(looked).toBe(4)
   await link(second, third)
   await expect.poll(() => linked(first)).toContain(fourth.peerId)
 })

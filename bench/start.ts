@@ -21,7 +21,8 @@ const runs = 5
 const idleMs = 10_000
 
 const root = join(import.meta.dirname, '..')
-const buildDirectory = join(root, 'node_modules/.cache/peergate-bench')
+/** Not below `node_modules`, where Node would have to find out of each file that it is a module. */
+const buildDirectory = join(root, '.cache/bench')
 const compileCache = join(buildDirectory, 'compiled')
 
 const node = `require('node:http').createServer().listen(0, '127.0.0.1', () => console.log('listening'))`

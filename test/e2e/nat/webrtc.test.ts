@@ -1,27 +1,20 @@
 import { expect, test } from 'vitest'
 import type { NodeView } from '../../../src/model/node.ts'
-import type { Peer } from '../../../src/model/peer.ts'
 import { gatewayForTest } from '../../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../../fixtures/gateway-process.ts'
-import { getInside, inside } from '../../fixtures/inside.ts'
+import { getInside } from '../../fixtures/inside.ts'
 import { canRoute, createRoutedNetwork, publicAddress, type RoutedNetwork } from '../../fixtures/routed-network.ts'
+import { type Pair, type Place, paths, startReaders } from '../../fixtures/routed-pair.ts'
 import { temporaryDirectory } from '../../fixtures/temporary.ts'
 
 /** Two gateways behind routers that let no TCP through, and a relay that is their STUN server, too. */
 
-const topic = 'by datagrams'
-
-interface Place {
-  url: string
-  peerId: string
-  under: string[]
-}
-
 type Engine = 'libp2p' | 'custom'
 
 async function start(engine: Engine, under: string[] = [], env: Record<string, string>): Promise<Place> {
-  const environment = { ...quietEnvironment(await temporaryDirectory(), engine), PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478' }
-  const { url, peerId } = await gatewayForTest({ ...environment, ...env }, under)
+  // A path that has gone silent is noticed sooner than by default.
+  const common = { PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478', PEERGATE_SILENT_LINK_MS: '5000' }
+  const { url, peerId } = await gatewayForTest({ ...quietEnvironment(await temporaryDirectory(), engine), ...common, ...env }, under)
   return { url, peerId, under }
 }
 
@@ -41,7 +34,7 @@ const ways: Way[] = [
   { engine: 'libp2p', port: 'tcp/7071', beside: 'udp/7071/quic-v1', path: 'quic' },
 ]
 
-async function startBehind({ engine, port, beside }: Way, { outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
+async function startBehind({ engine, port, beside }: Way, { outside, hosts }: RoutedNetwork): Promise<Pair> {
   const at = (host: string) => [port, beside].flatMap((one) => (one === undefined ? [] : `/ip4/${host}/${one}`))
   const hidden = { PEERGATE_LISTEN: at('0.0.0.0').join(), PEERGATE_WEBRTC: `${beside === undefined}` }
   const relay = await start(engine, outside, { ...hidden, PEERGATE_ANNOUNCE: at(publicAddress).join(), PEERGATE_RELAY: 'true' })
@@ -51,11 +44,6 @@ async function startBehind({ engine, port, beside }: Way, { outside, hosts }: Ro
   await expect.poll(relays, { timeout: 60_000 }).toEqual([relay.peerId])
   const through = `${toRelay}/p2p-circuit/p2p/${target.peerId}`
   return [target, await start(engine, hosts[1], { ...hidden, PEERGATE_BOOTSTRAP: `${toRelay},${through}` })]
-}
-
-async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
-  const path = async ({ under, url }: Place, { peerId }: Place) => (await getInside<Partial<Peer>>(under, `${url}/v1/peers/${peerId}`)).path
-  return [await path(one, other), await path(other, one)]
 }
 
 test.for(ways)(
@@ -69,13 +57,11 @@ test.for(ways)(
     await network.part(0, 1, 'tcp')
     await network.part(1, 0, 'tcp')
     const places = await startBehind(way, network)
-    const readers = places.map(({ under, url }) => inside(under, 'receive', url, topic, '1000000'))
-    for (const { lines } of readers) await expect.poll(() => lines[0], { timeout: 30_000 }).toBe('subscribed')
+    const readers = await startReaders(places)
     let rounds = 0
     async function publish(): Promise<void> {
       rounds++
-      const writers = places.map(({ under, url }) => inside(under, 'publish', url, topic, '100'))
-      for (const { ended } of writers) expect(await ended).toEqual({ code: 0, output: 'done' })
+      await readers.publish()
     }
     while (rounds < 5 || (await paths(places)).includes('relay')) await publish()
     await expect.poll(() => paths(places), { timeout: 60_000, interval: 500 }).toEqual([way.path, way.path])
@@ -85,8 +71,6 @@ test.for(ways)(
     await network.part(1, 0)
     await expect.poll(() => paths(places), { timeout: 90_000, interval: 500 }).toEqual(['relay', 'relay'])
     await publish()
-    const all = Array.from({ length: 100 * rounds }, (_, index) => `${Math.floor(index / rounds)}`)
-    const sorted = () => readers.map(({ lines }) => lines.slice(1).toSorted((one, other) => Number(one) - Number(other)))
-    await expect.poll(sorted, { timeout: 60_000 }).toEqual([all, all])
+    await readers.expectAll()
   },
 )

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { LongestFirst } from '../longest-first.ts'
@@ -14,6 +15,6 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000, interval: 20 } },
     sequence: { sequencer: LongestFirst },
     // Each cell is a gateway and a peer that exchange some hundred messages a second, which leave half of a processor idle.
-    maxWorkers: 3,
+    maxWorkers: Math.min(4, 2 * availableParallelism()),
   },
 })

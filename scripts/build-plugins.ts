@@ -44,19 +44,6 @@ const streamsOfNode: Plugin = {
   resolveId: (id) => (id === 'readable-stream' ? { id: 'node:stream', external: true } : null),
 }
 
-/** Of the types of media, @fastify/compress asks only whether they can be compressed. */
-const onlyCompressibleTypes: Plugin = {
-  name: 'only-compressible-types',
-  load: (id) => (/\/mime-db\/index\.js$/.test(id) ? compressibleTypes(createRequire(import.meta.url)(id)) : null),
-}
-
-/** A module with those types of mime-db that can be compressed. */
-export function compressibleTypes(types: Record<string, { compressible?: boolean }>): string {
-  const names = Object.keys(types).filter((name) => types[name]?.compressible === true)
-  return `const compressible = { compressible: true }
-module.exports = Object.fromEntries('${names.join(' ')}'.split(' ').map((name) => [name, compressible]))`
-}
-
 /**
  * Of QUIC, only the native part stays a package: the rest would bring a second copy of what it shares with libp2p. The
  * native part is looked for where that package is.
@@ -149,7 +136,6 @@ export const plugins: Plugin[] = [
   httpWithoutUndici,
   withoutNeverCalled,
   streamsOfNode,
-  onlyCompressibleTypes,
   quicInside,
   wasmAsFile,
   prefixesAsFile,

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ByteRoom } from './byte-room.ts'
+import { isShared } from './kept-document.ts'
 import { clientOf } from './request-bytes.ts'
 
 /** Maximum bytes of a response that is not counted: about what Node.js buffers per connection in any case. */
@@ -19,7 +20,7 @@ export function countAnswerBytes(app: FastifyInstance, init: { slowClientMs: num
     // Starts again with every byte that the client reads, and ends with the response.
     raw.setTimeout(init.slowClientMs, () => raw.destroy())
     const bytes = typeof payload === 'string' || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 0
-    if (bytes <= uncountedBytes) return payload
+    if (bytes <= uncountedBytes || isShared(payload)) return payload
     try {
       const room = answerBytes.take(clientOf(request), bytes)
       if (raw.destroyed) room[Symbol.dispose]()

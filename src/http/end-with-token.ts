@@ -18,10 +18,19 @@ export function endWithToken(app: FastifyInstance, components: { now?: (() => nu
   const { now = Date.now } = components
   app.decorateRequest('ended')
   app.addHook('onSend', async (request, reply, payload) => {
-    const isRead = safeMethods.has(request.method) && reply.statusCode < 400
-    if (isRead && (request.ended?.aborted === true || hasExpired(request, now()))) throw ofEndedToken()
+    refuseEnded(request, reply)
+    if (isRead(request, reply) && hasExpired(request, now())) throw ofEndedToken()
     return payload
   })
+}
+
+/** @throws InvalidToken when the token or session of a request that reads has ended */
+export function refuseEnded(request: FastifyRequest, reply: FastifyReply): void {
+  if (isRead(request, reply) && request.ended?.aborted === true) throw ofEndedToken()
+}
+
+function isRead({ method }: FastifyRequest, { statusCode }: FastifyReply): boolean {
+  return safeMethods.has(method) && statusCode < 400
 }
 
 /** Ends the request with its token. @throws InvalidToken when the token has already ended */

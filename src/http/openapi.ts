@@ -16,16 +16,34 @@ import type { Documents } from './routes/documents.ts'
 export function documentsOf(routes: DocumentedRoute[]): Documents {
   for (const route of routes) checkTopicRights(route)
   // Others' specifications describe the rest.
-  const openapi = openApiDocument(routes.filter(({ operation }) => operation.specifiedBy === undefined))
-  const asyncapi = asyncApiDocument(upgradeRoute(routes))
+  const openapi = once(() => openApiDocument(routes.filter(({ operation }) => operation.specifiedBy === undefined)))
+  const asyncapi = once(() => asyncApiDocument(upgradeRoute(routes)))
   return {
-    openapi,
-    openapiJson: JSON.stringify(openapi),
-    openapiYaml: yaml(openapi),
-    asyncapi,
-    asyncapiJson: JSON.stringify(asyncapi),
-    asyncapiYaml: yaml(asyncapi),
+    get openapi() {
+      return openapi()
+    },
+    get openapiJson() {
+      return JSON.stringify(openapi())
+    },
+    get openapiYaml() {
+      return yaml(openapi())
+    },
+    get asyncapi() {
+      return asyncapi()
+    },
+    get asyncapiJson() {
+      return JSON.stringify(asyncapi())
+    },
+    get asyncapiYaml() {
+      return yaml(asyncapi())
+    },
   }
+}
+
+/** Each document is made when it is asked for: all at once would block the event loop several times as long. */
+function once<Result>(make: () => Result): () => Result {
+  let made: Result | undefined
+  return () => (made ??= make())
 }
 
 function upgradeRoute(routes: DocumentedRoute[]): DocumentedRoute {

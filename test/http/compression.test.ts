@@ -1,7 +1,10 @@
 import { get, type IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import fastify from 'fastify'
+import { expect, onTestFinished, test } from 'vitest'
+import { compressAnswers } from '../../src/http/compression.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { appForTest } from './app-for-test.ts'
 
 async function setUp() {
@@ -50,4 +53,27 @@ test('other responses are not: small ones, the bytes of a message, and for clien
     const answer = await fetchRaw(path, accepted)
     expect([path, accepted, answer.statusCode, answer.headers['content-encoding']]).toEqual([path, accepted, 200, undefined])
   }
+})
+
+test('few responses are compressed at a time, and fewer of one client; the others are sent as they are', async () => {
+  const app = fastify()
+  onTestFinished(() => app.close())
+  app.decorateRequest('client')
+  app.addHook('onRequest', async (request) => {
+    request.client = { address: request.ip, protocol: 'http', isFromHost: false }
+  })
+  await compressAnswers(app, { limits: defaultLimits })
+  const text = 'a line of a response\n'.repeat(50_000)
+  app.get('/', async (_request, reply) => reply.type('text/plain').send(text))
+  // All of them are sent in one turn of the event loop, in which no compression ends.
+  const ask = async (remoteAddress: string) => await app.inject({ url: '/', remoteAddress, headers: { 'accept-encoding': 'gzip' } })
+  const answers = await Promise.all(['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2', '192.0.2.2', '192.0.2.3'].map(ask))
+  expect(answers.map(({ headers }) => headers['content-encoding'])).toEqual([
+    ...['gzip', 'gzip', undefined, undefined],
+    ...['gzip', undefined],
+    ...[undefined],
+  ])
+  for (const { headers, rawPayload } of answers)
+    expect((headers['content-encoding'] === 'gzip' ? gunzipSync(rawPayload) : rawPayload).toString()).toBe(text)
+  expect((await ask('192.0.2.3')).headers['content-encoding']).toBe('gzip')
 })

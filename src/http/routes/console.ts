@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Rates } from '../../access/rates.ts'
 import { RouteNotFound } from '../../errors.ts'
 import { packageRoot } from '../../lib/package-root.ts'
+import { createKeptDocument } from '../kept-document.ts'
 import { type App, bytesSchema, declareRoute } from '../operation.ts'
 
 /** `npm ci` builds the console into it, and the package contains it. */
@@ -50,22 +52,21 @@ export const consoleContract = {
   }),
 }
 
-export function consoleRoutes(app: App): void {
+export function consoleRoutes(app: App, components: { rates: Pick<Rates, 'take'> }): void {
+  const kept = (file: string) => createKeptDocument(() => read(file), components)
+  const page = kept('index.html')
+  const files = { 'console.js': kept('console.js'), 'console.css': kept('console.css') }
+
   app.route({
     ...consoleContract.getConsole,
-    handler: async (_request, reply) => {
-      const page = await read('index.html')
-      reply.type('text/html; charset=utf-8').header('content-security-policy', policy)
-      return page.toString()
-    },
+    handler: (request, reply) => page.send(request, reply.type('text/html; charset=utf-8').header('content-security-policy', policy)),
   })
 
   app.route({
     ...consoleContract.getConsoleFile,
-    handler: async ({ params }, reply) => {
-      const content = await read(params.file)
-      reply.type(types[params.file])
-      return content
+    handler: (request, reply) => {
+      const { file } = request.params
+      return files[file].send(request, reply.type(types[file]))
     },
   })
 }

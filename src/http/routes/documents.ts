@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Rates } from '../../access/rates.ts'
+import { createKeptDocument } from '../kept-document.ts'
 import { type App, bytesSchema, declareRoute, json } from '../operation.ts'
 
 /** Folder of the API explorer's files. They are served from here, so that the explorer works on a closed network. */
@@ -42,16 +44,16 @@ const assets = {
 const openApiSchema = z.looseObject({ openapi: z.string() }).meta({ id: 'OpenApiDocument' })
 const asyncApiSchema = z.looseObject({ asyncapi: z.string() }).meta({ id: 'AsyncApiDocument' })
 const jsonType = 'application/json; charset=utf-8'
+const yamlType = 'application/yaml'
 
-/** The contract: OpenAPI and AsyncAPI, each as JSON and YAML. */
+/** The contract: OpenAPI and AsyncAPI, each as JSON and YAML. Each is made when it is read. */
 export interface Documents {
-  openapi: { openapi: string }
-  /** The documents as text, serialized once. */
-  openapiJson: string
-  openapiYaml: string
-  asyncapi: { asyncapi: string }
-  asyncapiJson: string
-  asyncapiYaml: string
+  readonly openapi: { openapi: string }
+  readonly openapiJson: string
+  readonly openapiYaml: string
+  readonly asyncapi: { asyncapi: string }
+  readonly asyncapiJson: string
+  readonly asyncapiYaml: string
 }
 
 export const documentContract = {
@@ -164,44 +166,36 @@ export const documentContract = {
   }),
 }
 
-export function documentRoutes(app: App, components: { documents: () => Promise<Documents> }): void {
+export function documentRoutes(app: App, components: { documents: () => Promise<Documents>; rates: Pick<Rates, 'take'> }): void {
   const { documents } = components
+  const kept = (text: (made: Documents) => string) => createKeptDocument(async () => Buffer.from(text(await documents())), components)
+  const openapi = { json: kept(({ openapiJson }) => openapiJson), yaml: kept(({ openapiYaml }) => openapiYaml) }
+  const asyncapi = { json: kept(({ asyncapiJson }) => asyncapiJson), yaml: kept(({ asyncapiYaml }) => asyncapiYaml) }
+  const file = (name: keyof typeof assets) => createKeptDocument(assets[name].read, components)
+  const files = {
+    'explorer.js': file('explorer.js'),
+    'swagger-ui.css': file('swagger-ui.css'),
+    'swagger-ui-bundle.js': file('swagger-ui-bundle.js'),
+  }
 
   app.route({
     ...documentContract.getOpenApiJson,
-    handler: async (_request, reply) => {
-      const { openapi, openapiJson } = await documents()
-      // Fastify sets no type where a route has a serializer of its own.
-      reply.type(jsonType).serializer(() => openapiJson)
-      return openapi
-    },
+    handler: (request, reply) => openapi.json.send(request, reply.type(jsonType)),
   })
 
   app.route({
     ...documentContract.getOpenApiYaml,
-    handler: async (_request, reply) => {
-      const { openapi, openapiYaml } = await documents()
-      reply.type('application/yaml').serializer(() => openapiYaml)
-      return openapi
-    },
+    handler: (request, reply) => openapi.yaml.send(request, reply.type(yamlType)),
   })
 
   app.route({
     ...documentContract.getAsyncApiJson,
-    handler: async (_request, reply) => {
-      const { asyncapi, asyncapiJson } = await documents()
-      reply.type(jsonType).serializer(() => asyncapiJson)
-      return asyncapi
-    },
+    handler: (request, reply) => asyncapi.json.send(request, reply.type(jsonType)),
   })
 
   app.route({
     ...documentContract.getAsyncApiYaml,
-    handler: async (_request, reply) => {
-      const { asyncapi, asyncapiYaml } = await documents()
-      reply.type('application/yaml').serializer(() => asyncapiYaml)
-      return asyncapi
-    },
+    handler: (request, reply) => asyncapi.yaml.send(request, reply.type(yamlType)),
   })
 
   app.route({
@@ -214,10 +208,9 @@ export function documentRoutes(app: App, components: { documents: () => Promise<
 
   app.route({
     ...documentContract.getExplorerFile,
-    handler: async ({ params }, reply) => {
-      const { type, read } = assets[params.file]
-      reply.type(type).header('cache-control', 'private, max-age=3600')
-      return await read()
+    handler: (request, reply) => {
+      const { file } = request.params
+      return files[file].send(request, reply.type(assets[file].type).header('cache-control', 'private, max-age=3600'))
     },
   })
 }

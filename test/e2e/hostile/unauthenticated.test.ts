@@ -11,7 +11,7 @@ describe('requests without a token', () => {
   test.each([
     ['GET', '/healthz', 200],
     ['GET', '/readyz', 200],
-    ['GET', '/openapi.json', 200],
+    ['GET', '/docs', 200],
     ['GET', '/v1/node', 401],
     ['GET', '/nowhere', 404],
     ['PUT', '/v1/node', 405],

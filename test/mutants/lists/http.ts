@@ -6,16 +6,8 @@ export const http = [
     'src/http/end-with-token.ts',
     ['test/access/revocation.test.ts'],
     [
-      [
-        'what was read is told after the token has ended',
-        'request.ended?.aborted === true || hasExpired(request, now())',
-        'hasExpired(request, now())',
-      ],
-      [
-        'what was read is told after the token has expired',
-        'request.ended?.aborted === true || hasExpired(request, now())',
-        'request.ended?.aborted === true',
-      ],
+      ['what was read is told after the token has ended', '    refuseEnded(request, reply)\n', ''],
+      ['what was read is told after the token has expired', 'isRead(request, reply) && hasExpired(request, now())', 'false'],
       ['requests that wait outlive their token', 'controller.abort(ofEndedToken())', ''],
     ],
   ),

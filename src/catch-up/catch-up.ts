@@ -14,6 +14,7 @@ import { boundsOf, type Group, groups, type HistoryBounds, wantedTopics } from '
 import { historyProtocol, isHistoryId, maxHistoryMessages } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createMissedMessages, type ReadingOfLog } from './missed-messages.ts'
+import { createPageTurns, type PagesOfLog } from './page-turns.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
 /**
@@ -31,7 +32,7 @@ export interface CatchUp {
   stop(): Promise<void>
 }
 
-export type CatchUpLimits = HistoryBounds & Pick<Limits, 'historyIntervalMs' | 'historyRoundMs' | 'maxHistoryRounds'>
+export type CatchUpLimits = HistoryBounds & Pick<Limits, 'historyIntervalMs' | 'historyRoundMs' | 'maxHistoryRounds' | 'requestTimeoutMs'>
 
 export interface CatchUpComponents {
   engine: Pick<P2PEngine, 'listen' | 'bridge' | 'topics'>
@@ -64,6 +65,9 @@ const noteMs = 1_000
 /** The longest delay of a timer. One that ends early finds no peer due and is set again. */
 const maxTimerMs = 2 ** 31 - 1
 
+/** What others know of a log that is being read. */
+type LogOfPeer = Record<'reading', ReadingOfLog> & Record<'pages', PagesOfLog>
+
 interface Peer {
   /** Time of the next round, by the monotonic clock. */
   dueAt: number
@@ -79,6 +83,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   const positions = createPeerPositions({ records: store.records, logger, now })
   const firstRounds = createFirstRounds({ engine, order: ingest.order })
   const missed = createMissedMessages(ingest)
+  const turns = createPageTurns({ maxMs: limits.requestTimeoutMs })
   /** Connected peers that may serve history. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
@@ -143,8 +148,9 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     const bridgedBefore = bridged
     let isAsked = true
     using reading = missed.reading(peerId)
+    using pages = turns.reading()
     try {
-      const outcome = await round(peerId, reading, stopping.signal)
+      const outcome = await round(peerId, { reading, pages }, stopping.signal)
       peer.failures = 0
       isAsked = outcome !== 'no topics' && bridged === bridgedBefore
       again(outcome === 'not done' ? 0 : limits.historyIntervalMs * (0.75 + random() / 2))
@@ -171,7 +177,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
    * Reads the peer's log to its end, or until `historyRoundMs` are over, so that other peers get their turn. A bridge may
    * have no topics yet: its peers tell it which.
    */
-  async function round(peerId: string, reading: ReadingOfLog, signal: AbortSignal): Promise<'done' | 'not done' | 'no topics'> {
+  async function round(peerId: string, log: LogOfPeer, signal: AbortSignal): Promise<'done' | 'not done' | 'no topics'> {
     if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return 'done'
     const joined = await wantedTopics({ topics, engine })
     const reached = await positions.get(peerId)
@@ -179,7 +185,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     for (const topic of reached.keys()) if (!names.has(topic)) reached.delete(topic)
     const before = new Map(reached)
     try {
-      const isDone = await readAll(peerId, groups(joined, reached), reached, reading)
+      const isDone = await readAll(peerId, groups(joined, reached), reached, log)
       if (joined.length > 0) await fetchMissing(peerId, names, signal)
       else if (engine.bridge !== undefined) return 'no topics'
       return isDone ? 'done' : 'not done'
@@ -188,7 +194,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     }
   }
 
-  async function readAll(peerId: string, all: Group[], reached: Map<string, string>, reading: ReadingOfLog): Promise<boolean> {
+  async function readAll(peerId: string, all: Group[], reached: Map<string, string>, log: LogOfPeer): Promise<boolean> {
+    const { reading, pages } = log
     const { signal } = stopping
     const deadline = performance.now() + limits.historyRoundMs
     let noted = performance.now()
@@ -200,7 +207,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       for (let position = after, caughtUp = false; !caughtUp; ) {
         if (performance.now() > deadline) return false
         const bounds = new Map(group.map((record) => [record.topic, boundsOf(record, { limits, now: now() })]))
-        const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal, onListed })
+        const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal, onListed, pages })
         position = page.next
         caughtUp = page.caughtUp
         for (const { topic } of group) reached.set(topic, position)

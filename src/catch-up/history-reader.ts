@@ -26,6 +26,7 @@ import {
   type Listed,
   maxHistoryTopics,
 } from './history-protocol.ts'
+import type { PagesOfLog } from './page-turns.ts'
 
 /** Reads the log of a peer page by page and ingests the messages that are missing here. */
 export interface HistoryReader {
@@ -63,6 +64,8 @@ export interface ReadOptions {
   signal: AbortSignal
   /** Called before these messages are fetched. `caughtUp`: the log has nothing after them. */
   onListed?: (ids: readonly string[], caughtUp: boolean) => void
+  /** Those of the peer's log, whose messages are fetched in their turn. */
+  pages?: PagesOfLog
 }
 
 /** The peer's rate limit for history is exceeded. */
@@ -241,7 +244,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const bytes = historyBatchBytes + maxMessageBytes
       return fetch(peerId, { expected, topics: named(missing, topics), bytes, isWanted: (topic) => topics.has(topic) }, signal)
     },
-    async readPage({ peerId, topics, after }, { signal, onListed }) {
+    async readPage({ peerId, topics, after }, { signal, onListed, pages }) {
       const names = [...topics.keys()]
       const askedAt = now()
       const oldest = Math.min(...Array.from(topics.values(), ({ kept, joined }) => Math.max(kept, joined)))
@@ -259,7 +262,10 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const ids = missing.map(({ id }) => id)
       using fetching = ingest.order.fetching(ids, peerId)
       onListed?.(ids, page.caughtUp)
+      const until = askedAt - Math.min(...page.items.map(({ ageMs }) => ageMs))
+      pages?.listed({ missing, until, hasNext: !page.caughtUp })
       for (const batch of batches(missing)) {
+        await pages?.turn(batch)
         fetching.request(batch.map(({ id }) => id))
         const [named, bytes] = [new Set(batch.map(({ topic }) => topic)), batch.reduce((sum, item) => sum + item.bytes, 0)]
         const onLeftOut = (leftOut: string[]) => ingest.order.missed(leftOut, peerId)

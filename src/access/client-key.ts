@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net'
 import { ipNetwork, plainAddress } from '../lib/ip-network.ts'
+import { createLru } from '../lib/lru.ts'
 
 /** Id of the grant of clients without a token, while none is required. */
 export const anyoneId = 'anyone'
@@ -30,9 +31,16 @@ export function actorOf(key: string): string {
   return key === localKey || key.startsWith(addressPrefix) ? anyoneId : key
 }
 
+/** Addresses whose keys are remembered: each frame and each request asks several times for that of its client. */
+const maxAddresses = 10_000
+
+const keyOfAddress = createLru({ max: maxAddresses }, (address) =>
+  isLoopbackAddress(address) ? localKey : addressPrefix + networkOf(address),
+)
+
 /** The identity that limits per address count for. */
 export function addressKey(address: string): string {
-  return isLoopbackAddress(address) ? localKey : addressPrefix + networkOf(address)
+  return keyOfAddress(address)
 }
 
 /** Whether the address is a loopback address. */

@@ -74,6 +74,8 @@ export function createDispatcher(
   let isLeft = false
   let delivered = 0
   let timer: NodeJS.Timeout | undefined
+  /** When the database was last asked for what was settled elsewhere; `undefined` when the timer asks for it. */
+  let lookedAt: number | undefined = age()
   let isStopped = false
   /** Whether the last round was for requests that wait: connections have their turn in between. */
   let servedOnce = false
@@ -97,7 +99,12 @@ export function createDispatcher(
 
   function lookAgain(ms: number): void {
     clearTimeout(timer)
-    timer = isStopped ? undefined : setTimeout(wake, ms).unref()
+    timer = isStopped ? undefined : setTimeout(look, ms).unref()
+  }
+
+  function look(): void {
+    lookedAt = undefined
+    wake()
   }
 
   async function work(): Promise<void> {
@@ -146,9 +153,10 @@ export function createDispatcher(
     return consumer.settings.maxUnacked + maxAhead
   }
 
-  /** A worker can be full of what was acknowledged at another gateway, or of a consumer that is gone. */
+  /** A worker can be full of what was acknowledged at another gateway, or of a consumer that is gone. Seldom: it reads all claims. */
   async function freeSettledElsewhere(): Promise<void> {
-    if (workers.size === 0) return
+    if (workers.size === 0 || (lookedAt !== undefined && age() - lookedAt < lookAgainMs)) return
+    lookedAt = age()
     const claims = workers.claimed
     const held = await store.held({ name, createdAt, claims })
     if (held === undefined) {

@@ -70,9 +70,9 @@ export function createConsumerCommands({ consumers, hub, interests }: ConsumerCo
     answers.set(client, frames)
     process.nextTick(() => {
       answers.delete(client)
-      client.outlet.together(() => {
-        for (const each of frames) client.outlet.send(each)
-      })
+      client.outlet.sendMany(() => frames.shift())
+      // Answers do not wait until the client has read others.
+      for (const each of frames) client.outlet.send(each)
     })
   }
 

@@ -9,7 +9,7 @@ import type { Encoding } from '../model/payload.ts'
 import { subscriptionFilter, type TopicFilter } from '../model/topic.ts'
 import type { ConsumerRecord } from '../store/consumer-store.ts'
 import type { Outlet } from './outlet.ts'
-import { errorFrame, naming } from './server-frames.ts'
+import { errorFrame, naming, type ServerFrame } from './server-frames.ts'
 import type { Gaps, Subscription } from './subscription.ts'
 
 export interface ConsumerSubscriptionInit {
@@ -86,22 +86,21 @@ export class ConsumerSubscription implements Subscription, Worker {
 
   /** Sends as much as the client reads; the rest when it has read that. */
   advance(): void {
-    const { outlet } = this.#components
-    outlet.together(() => {
-      while (outlet.writable) {
-        const [next] = this.#waiting.splice(0, 1)
-        if (next === undefined) break
-        this.#send(next)
-      }
+    let sent = 0
+    this.#components.outlet.sendMany(() => {
+      const next = this.#waiting[sent]
+      if (next !== undefined) sent++
+      return next && this.#frameOf(next)
     })
+    this.#waiting.splice(0, sent)
     if (this.#waiting.length === 0) this.#components.onIdle()
   }
 
-  #send({ message, epoch, attempt, claim: own }: HandedOut): void {
+  #frameOf({ message, epoch, attempt, claim: own }: HandedOut): ServerFrame {
     const { name, consumer, encoding } = this.#init
     const view = messageView(message, epoch, encoding)
     const claim = formatClaim({ id: message.id, claim: own })
-    this.#components.outlet.send({ type: 'message', ...naming(name), consumer: consumer.name, attempt, claim, message: view })
+    return { type: 'message', ...naming(name), consumer: consumer.name, attempt, claim, message: view }
   }
 
   ended(error: unknown): void {

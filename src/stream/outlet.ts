@@ -18,6 +18,11 @@ export interface Outlet<Frame = ServerFrame> {
   sendEntry(entry: Entry, format: EntryFormat): void
   /** Sends messages in one write. */
   sendEntries(entries: readonly Entry[], format: EntryFormat): void
+  /**
+   * Sends frames in one write of one buffer, which costs less than many small ones: until `next` has none, or the buffer
+   * is full. The frames are for this client alone, since their bytes are copied.
+   */
+  sendMany(next: () => Frame | undefined): void
   /** Sends the frames of `send` in one write. */
   together(send: () => void): void
 }
@@ -88,6 +93,20 @@ class BoundedOutlet<Frame> implements Outlet<Frame> {
     if (only === undefined) return
     if (entries.length === 1) this.sendEntry(only, format)
     else this.#write(joinedFrames(this.#components.writer, entries, format))
+  }
+
+  sendMany(next: () => Frame | undefined): void {
+    const { sink, writer } = this.#components
+    const frames: Buffer[] = []
+    let bytes = 0
+    while (this.writable && sink.bufferedBytes + bytes <= this.#limits.maxSocketBufferBytes) {
+      const frame = next()
+      if (frame === undefined) break
+      const written = writer.write(frame)
+      frames.push(typeof written === 'string' ? Buffer.from(written) : written)
+      bytes += frames.at(-1)?.length ?? 0
+    }
+    if (frames.length > 0) this.#write(Buffer.concat(frames, bytes))
   }
 
   together(send: () => void): void {

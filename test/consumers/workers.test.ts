@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { HandedOut } from '../../src/consumers/workers.ts'
 import { ConsumerNotFound } from '../../src/errors.ts'
 import { holdDeadlines } from '../fixtures/held-deadlines.ts'
@@ -102,6 +102,28 @@ describe('consumers', () => {
     await expect.poll(() => had).toEqual([one])
     await settle('c', [one])
     await expect.poll(() => had).toEqual([one, two])
+  })
+
+  test('ask the database for what was acknowledged elsewhere once in a while, not each time when workers are full', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const store = createMemoryStore()
+    const held = vi.spyOn(store.consumers, 'held')
+    const { consumers, append, create, settle, pass } = await consumersForTest({ store })
+    const consumer = await create('c')
+    const taken = Array.from({ length: 20 }, () => Promise.withResolvers<string>())
+    let had = 0
+    const take = ([first]: HandedOut[]) => taken[had++]?.resolve(first?.message.id ?? '')
+    consumers.work(consumer, { room: 1, once: false, take, ended: () => undefined })
+    await append(...orders(20))
+    for (const [index, each] of taken.entries()) {
+      const id = await each.promise
+      if (index === 15) pass(1_000)
+      if (index < 19) await settle('c', [id])
+    }
+    expect(held).toHaveBeenCalledTimes(1)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(held).toHaveBeenCalledTimes(2)
   })
 
   test('serve connections and requests in turns', async () => {

@@ -24,6 +24,7 @@ test('parked items are replayed a thousand at a time, from the last one on, and 
   const { replay, ran, turns } = steps(1_000, 1_000, 10)
   expect(await replay({ name: 'c', now: 1 })).toBe(2_010)
   expect(ran.map(({ texts, values }) => values[texts.findIndex((text) => text.endsWith('"seq" > '))])).toEqual([-1, 1_000, 2_000])
+  expect(ran.every(({ texts, values }) => values[texts.findIndex((text) => text.endsWith(' LIMIT '))] === 1_000)).toBe(true)
   expect(turns()).toBeGreaterThanOrEqual(2)
 })
 

@@ -61,6 +61,9 @@ function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', '
     send: (frame: ServerFrame) => void sent.push(frame),
     sendEntry: () => undefined,
     sendEntries: () => undefined,
+    sendMany(next: () => ServerFrame | undefined) {
+      for (let frame = next(); frame !== undefined; frame = next()) sent.push(frame)
+    },
     together: (send: () => void) => send(),
   }
   const subscriptions = new Map<string | undefined, Subscription>()
@@ -99,8 +102,9 @@ test('acknowledgements of one turn are answered in one write to each client', as
   const writes: Array<number | undefined> = []
   const clients = [clientWith(), clientWith()]
   for (const { client, sent } of clients) {
-    client.outlet.together = (send) => {
-      send()
+    const { sendMany } = client.outlet
+    client.outlet.sendMany = (next) => {
+      sendMany(next)
       writes.push(sent.length)
     }
   }

@@ -24,6 +24,10 @@ function subscriptionFor(maxUnread: number) {
     send: (frame: ServerFrame) => void sent.push(frame),
     sendEntry: () => undefined,
     sendEntries: () => undefined,
+    sendMany(next: () => ServerFrame | undefined) {
+      for (let frame = outlet.writable ? next() : undefined; frame !== undefined; frame = outlet.writable ? next() : undefined)
+        sent.push(frame)
+    },
     together: (send: () => void) => send(),
   }
   const events: string[] = []

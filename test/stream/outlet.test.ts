@@ -34,7 +34,7 @@ function outletOn(slowClientMs: number, maxSocketBufferBytes = 1) {
   const take = () => {
     for (const { written } of waiting.splice(0)) written?.()
   }
-  return { outlet, told, take }
+  return { outlet, told, take, writes: () => waiting.map(({ bytes }) => bytes) }
 }
 
 test('a client that takes nothing is given up when its time is over, and not before', () => {
@@ -65,4 +65,19 @@ test('a client that takes something in time has all of the time again', () => {
   }
   vi.advanceTimersByTime(10_000)
   expect(told).toEqual(['drain', 'drain', 'drain'])
+})
+
+test('many frames are one write, which ends where the buffer is full; the rest is for the next one', () => {
+  const size = jsonCodec.write(frame).length
+  const { outlet, told, take, writes } = outletOn(1_000, 2 * size)
+  let left = 5
+  const next = () => (left-- > 0 ? frame : undefined)
+  outlet.sendMany(next)
+  expect([writes(), left, outlet.isBlocked]).toEqual([[3 * size], 2, true])
+  outlet.sendMany(next)
+  expect([writes(), left]).toEqual([[3 * size], 2])
+  take()
+  outlet.sendMany(next)
+  outlet.sendMany(next)
+  expect([writes(), told, outlet.writable]).toEqual([[2 * size], ['drain'], true])
 })

@@ -17,6 +17,7 @@ function notingOutlet(): Outlet & { sent: Array<ServerFrame | number> } {
     isBlocked: false,
     send: (frame) => void sent.push(frame),
     sendEntry: (entry) => void sent.push(entry.message.seq),
+    sendMany: () => undefined,
     sendEntries: (entries) => void sent.push(...entries.map(({ message }) => message.seq)),
     together: (send) => send(),
   }

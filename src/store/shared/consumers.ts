@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { createLru } from '../../lib/lru.ts'
 import type { ConsumerGap, ConsumerRecord, ConsumerStore, ItemClaim, ItemCounts, SettleQuery } from '../consumer-store.ts'
 import { createConsumerSteps } from './consumer-steps.ts'
 import { createTaking, toItem } from './consumer-taking.ts'
@@ -35,6 +36,8 @@ const settingsSchema = z.object({
   maxDeliveries: z.number(),
   backoffMs: z.number(),
 })
+/** Each take reads the settings; those of many consumers are remembered by their text. */
+const settingsOf = createLru({ max: 1_000 }, (text) => Object.freeze(settingsSchema.parse(JSON.parse(text))))
 const columns = sql`"name", "client", "settings", "createdAt", "position", "prunedSince", "gaps", "gapFrom", "gapTo"`
 
 /** The contract in statements that both databases understand; each method is one transaction or one read. */
@@ -217,7 +220,7 @@ function toRecord([name, client, settings, createdAt, position, prunedSince, gap
   return {
     name: String(name),
     client: String(client),
-    settings: settingsSchema.parse(JSON.parse(String(settings))),
+    settings: settingsOf(String(settings)),
     createdAt: Number(createdAt),
     position: Number(position),
     prunedSince: Number(prunedSince),

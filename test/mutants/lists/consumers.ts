@@ -146,6 +146,7 @@ export const consumers = [
     ],
     ['settled messages stay the worker’s', 'for (const { id, claim } of items) workers.free(id, claim)\n      wake()', 'wake()'],
     ['what was acknowledged elsewhere stays the worker’s', 'for (const { id, claim } of settled) workers.free(id, claim)', ''],
+    ['what was acknowledged elsewhere is asked for each time', ' || (lookedAt !== undefined && age() - lookedAt < lookAgainMs)', ''],
     ['a worker without room is never looked at again', '    lookAgain(lookAgainMs)\n    if (limit', '    if (limit'],
     ['the followers of removed consumers stay', '    unfollow()\n    for (const worker', '    for (const worker'],
   ]),
@@ -212,7 +213,7 @@ export const consumers = [
     [
       ['messages are taken while the client does not read', 'outlet.writable && isIdle() ?', 'isIdle() ?'],
       ['each subscription of a connection holds a batch', 'outlet.writable && isIdle() ?', 'outlet.writable ?'],
-      ['frames are sent to a client that does not read', 'while (outlet.writable) {', 'for (;;) {'],
+      ['a consumer’s messages that were sent are sent again', 'this.#waiting.splice(0, sent)', 'this.#waiting.splice(0, 0)'],
       ['what was not sent counts as tried', 'this.#work.end(unsent)', 'this.#work.end()'],
       ['a subscription that has ended keeps its topics joined', 'this.#init.interest[Symbol.dispose]()', ''],
       ['others are not told that there is room', 'if (this.#waiting.length === 0) this.#components.onIdle()', ''],

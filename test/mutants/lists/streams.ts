@@ -97,6 +97,12 @@ export const streams = [
     ['test/stream/outlet.test.ts', 'test/stream/stream.test.ts'],
     [
       ['a client that takes nothing is kept', 'setTimeout(onTooSlow, slowClientMs)', 'setTimeout(() => undefined, slowClientMs)'],
+      ['each of many frames is a write', 'frames.push(typeof', 'this.#write(written)\n      frames.push(typeof'],
+      [
+        'many frames are sent to a client that does not read',
+        'while (this.writable && sink.bufferedBytes + bytes <= ',
+        'while (sink.isOpen || 0 === ',
+      ],
       ['a client that has taken something has no more time', 'clearTimeout(this.#patience)', ''],
       ['a client is never writable again', 'this.#patience = undefined\n    onDrain()', 'onDrain()'],
       ['a client that takes nothing is written to', '!this.isBlocked && this.#components.sink.isOpen', 'this.#components.sink.isOpen'],

@@ -10,6 +10,7 @@ import type { PostgresDatabase, Query } from './database.ts'
 export function createPostgresConsumers(components: { database: () => PostgresDatabase }): ConsumerStore {
   return createConsumerStore({
     run: (steps) => components.database().transaction((query) => perform(query, steps)),
+    write: (steps) => perform(components.database().read, steps),
     read: (steps) => perform(components.database().read, steps),
     locked: sql`FOR UPDATE`,
     free: sql`FOR UPDATE SKIP LOCKED`,

@@ -39,10 +39,9 @@ export function createTaking(
     yield* add(name, laned)
     const { maxUnacked, maxDeliveries } = found.settings
     const parked = maxDeliveries === 0 ? [] : yield* park(name, now, maxDeliveries)
-    const [[due = 0] = []] = yield sql`SELECT count(*) FROM (SELECT 1 FROM "ConsumerItem"
-      WHERE "consumer" = ${name} AND "dueAt" <= ${now} LIMIT ${maxCounted}) AS o`
-    const [[later = 0, claimed = 0, nextAt = null] = []] = yield sql`SELECT count(*), count("claimedBy"), min("dueAt") FROM "ConsumerItem"
-      WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
+    const [[later = 0, claimed = 0, nextAt = null, due = 0] = []] = yield sql`SELECT count(*), count("claimedBy"), min("dueAt"),
+        (SELECT count(*) FROM (SELECT 1 FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" <= ${now} LIMIT ${maxCounted}) AS o)
+      FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
     const room = Math.max(0, Math.min(limit, maxUnacked - Number(claimed)))
     const older = Number(due) === 0 ? [] : yield* claim({ ...query, limit: room })
     // Messages without a lane follow all that were due: as many as there is room for are claimed as they come in.

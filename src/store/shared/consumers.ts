@@ -10,6 +10,8 @@ import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
 export interface ConsumerDialect {
   /** Runs the steps in one transaction. */
   run<Result>(steps: Steps<Result>): Promise<Result>
+  /** Runs steps of which one statement writes, and needs no transaction with the others. */
+  write<Result>(steps: Steps<Result>): Promise<Result>
   /** Runs steps of one statement, which reads. */
   read<Result>(steps: Steps<Result>): Promise<Result>
   /** Ends a query whose rows are locked; one that another transaction has locked is waited for. */
@@ -42,7 +44,7 @@ const columns = sql`"name", "client", "settings", "createdAt", "position", "prun
 
 /** The contract in statements that both databases understand; each method is one transaction or one read. */
 export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
-  const { run, read } = dialect
+  const { run, write, read } = dialect
   const among = (ids: string[]) => sql`"id" IN (${dialect.texts(JSON.stringify(ids))})`
   const amongOrAll = (ids: string[] | undefined) => (ids === undefined ? sql`true` : among(ids))
   const take = createTaking({ never, among, find }, dialect)
@@ -89,7 +91,6 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
 
   function* settle(query: SettleQuery): Steps<boolean[] | undefined> {
     const { name, createdAt, verdicts } = query
-    if (verdicts.every(({ verdict }) => verdict === 'ack' || verdict === 'drop')) return yield* remove(query)
     const consumer = yield* find(name)
     if (consumer?.createdAt !== createdAt) return undefined
     const { maxDeliveries } = consumer.settings
@@ -156,7 +157,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
     remove: steps.remove,
     finishRemovals: steps.finishRemovals,
     take: (query) => run(take(query)),
-    settle: (query) => run(settle(query)),
+    settle: (query) => (isAboutMessages(query) ? write(remove(query)) : run(settle(query))),
     held: ({ name, createdAt, claims }) =>
       run(
         (function* () {
@@ -237,6 +238,10 @@ interface StoredItem {
 
 function idsOf(items: Array<{ id: string }>): string[] {
   return items.map(({ id }) => id)
+}
+
+function isAboutMessages({ verdicts }: SettleQuery): boolean {
+  return verdicts.every(({ verdict }) => verdict === 'ack' || verdict === 'drop')
 }
 
 function isSpent(attempt: number, maxDeliveries: number): boolean {

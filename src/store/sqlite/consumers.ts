@@ -6,8 +6,10 @@ import type { SqliteDatabase } from './database.ts'
 /** The writer has one transaction at a time, so no row needs a lock. */
 export function createSqliteConsumers(components: { writer: () => SqliteDatabase; reader: () => SqliteDatabase }): ConsumerStore {
   const { writer, reader } = components
+  const run = async <Result>(steps: Steps<Result>) => writer().transaction(() => perform(writer(), steps))
   return createConsumerStore({
-    run: async (steps) => writer().transaction(() => perform(writer(), steps)),
+    run,
+    write: run,
     read: async (steps) => perform(reader(), steps),
     locked: sql``,
     free: sql``,

@@ -6,6 +6,7 @@ import { createSemaphores } from '../../lib/semaphores.ts'
 import { createSingleFlight, type SingleFlight } from '../../lib/single-flight.ts'
 import type { Limits } from '../../limits.ts'
 import type { P2PEngine, RequestOptions } from '../engine.ts'
+import { createBridgeChoice } from './bridge-choice.ts'
 import { type Carried, type Carry, decodeCarried, encodeCarry, newSearch } from './carry.ts'
 import { type Answer, beginMs, encodeRequest, envelopeOverheadBytes, nonceBytes, openAnswer, sealQuestion } from './envelopes.ts'
 import { bridgeProtocol } from './protocols.ts'
@@ -59,6 +60,8 @@ const silentMs = 60_000
  */
 const notFoundMs = 5_000
 const maxNotFound = 200
+/** Milliseconds for which other bridges to a peer are asked before one that brought no good answer of it. */
+const failedMs = 600_000
 /** Milliseconds for which a ticket is used. */
 const routeMs = 60_000
 const maxRoutes = 1_000
@@ -76,8 +79,9 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   const silent = new BoundedMap<string, number>({ max: maxRoutes })
   /** By bridge and peer, until when no search for the peer goes through the bridge. */
   const notFound = new BoundedMap<string, number>({ max: maxNotFound })
-  /** By peer, the bridge that brought no good answer of it last. Others are asked first. */
-  const failed = new BoundedMap<string, string>({ max: maxRoutes })
+  /** By peer and bridge, until when others are asked first, since that bridge brought no good answer of the peer. */
+  const failed = new BoundedMap<string, number>({ max: maxRoutes })
+  const choice = createBridgeChoice({ max: maxBridges })
 
   /** @throws CarryRefused */
   async function askBridge(
@@ -134,13 +138,12 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   /** Asks bridges that are linked to the peer first; those without a link to it are then asked to look further. @throws PeerNotConnected */
   async function find(to: string): Promise<Route> {
     const isAsked = (bridge: string) => bridge !== to && (silent.get(bridge) ?? 0) <= performance.now()
-    const bridges = (await engine.peers())
-      .filter(({ peerId, protocols }) => protocols.includes(bridgeProtocol) && isAsked(peerId))
-      .map(({ peerId }) => peerId)
-    const bad = failed.get(to)
-    const [others, last] = [bridges.filter((bridge) => bridge !== bad), bridges.filter((bridge) => bridge === bad)]
+    const hasFailed = (bridge: string) => (failed.get(`${bridge} ${to}`) ?? 0) > performance.now()
+    const bridges = (await engine.peers()).filter(({ peerId, protocols }) => protocols.includes(bridgeProtocol) && isAsked(peerId))
+    const first = choice.choose(bridges.filter(({ peerId }) => !hasFailed(peerId)))
+    const last = bridges.filter(({ peerId }) => hasFailed(peerId)).slice(0, maxBridges)
     const problems = new Map<string, unknown>()
-    for (const some of [others.slice(0, maxBridges), last]) {
+    for (const some of [first, last.map(({ peerId }) => peerId)]) {
       const near = await findThrough(some, to, { problems })
       if (near !== undefined) return near
       const unlinked = some.filter((bridge) => isNoLink(problems.get(bridge)))
@@ -183,7 +186,7 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
     } catch (error) {
       routes.delete(to)
       if (error instanceof PeerNotConnected) return undefined
-      failed.set(to, bridge)
+      failed.set(`${bridge} ${to}`, performance.now() + failedMs)
       signal.throwIfAborted()
       throw new PeerUnreachable(`The bridge ${bridge} brought no answer of the peer: ${reasonOf(error)}.`, { cause: error })
     }
@@ -210,7 +213,8 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
         const route = await orAborted(routeTo(to), options.signal)
         const said = await send(to, route, text, options)
         if (said !== undefined && said.status !== 'stale') {
-          failed.delete(to)
+          failed.delete(`${route.bridge} ${to}`)
+          choice.brought(route.bridge)
           onAnswered(to, route.bridge, route.beyond)
           return answerOf(said, options.maxAnswerBytes)
         }

@@ -4,6 +4,7 @@ import { parseDhtKey, replaces, validateRecord } from '../../model/dht-record.ts
 import type { P2PEngine } from '../engine.ts'
 import { together } from '../merged-routing.ts'
 import type { FoundPeer, Routing } from '../routing.ts'
+import { createBridgeChoice } from './bridge-choice.ts'
 import { newSearch } from './carry.ts'
 import { type Answer, askBridge, bridgeDhtProtocol, lookMs, maxBridges, type Question } from './dht-questions.ts'
 
@@ -15,10 +16,12 @@ const silentAfterMs = 12_000
  * announces nothing.
  */
 export function createBridgedRouting({ engine }: { engine: Pick<P2PEngine, 'peerId' | 'peers' | 'request'> }): Routing {
+  const choice = createBridgeChoice({ max: maxBridges })
+
   async function bridges(): Promise<string[]> {
     const linked = (await engine.peers()).filter(({ protocols }) => protocols.includes(bridgeDhtProtocol))
     if (linked.length === 0) throw askedOnly()
-    return linked.slice(0, maxBridges).map(({ peerId }) => peerId)
+    return choice.choose(linked)
   }
 
   async function ask(bridge: string, question: Question, signal: AbortSignal): Promise<Answer> {
@@ -59,7 +62,9 @@ export function createBridgedRouting({ engine }: { engine: Pick<P2PEngine, 'peer
       const question: Question = { type: 'get', key: text, timeoutMs: lookMs, search: newSearch() }
       const asked = (await bridges()).map(async (bridge) => {
         const { record } = await ask(bridge, question, signal)
-        if (record !== undefined) await validateRecord(key, record)
+        if (record === undefined) return undefined
+        await validateRecord(key, record)
+        choice.brought(bridge)
         return record
       })
       let best: Uint8Array | undefined

@@ -5,6 +5,7 @@ import { parseDhtKey, replaces, validateRecord } from '../../model/dht-record.ts
 import type { HandleOptions, Network, P2PEngine, RequestHandler } from '../engine.ts'
 import type { FoundPeer } from '../routing.ts'
 import { peersBeside } from './beside.ts'
+import { createBridgeChoice } from './bridge-choice.ts'
 import type { Search } from './carry.ts'
 import {
   type Answer,
@@ -29,6 +30,7 @@ const hopMs = 250
 /** The work of a bridge: looks in the networks beside the asker's, and has the bridges there look further. */
 export function createDhtAnswering({ engine }: { engine: Pick<P2PEngine, 'networks' | 'peers' | 'request'> }): RequestHandler {
   const known = new BoundedMap<string, undefined>({ max: maxKnown })
+  const choice = createBridgeChoice({ max: maxBridges })
 
   /** A search passes each bridge once, in any topology. */
   function isNew(search: Search | undefined): boolean {
@@ -63,7 +65,7 @@ export function createDhtAnswering({ engine }: { engine: Pick<P2PEngine, 'networ
     const bridges = (await peersBeside(engine, from)).filter(({ protocols }) => protocols.includes(bridgeDhtProtocol))
     const { id, hops } = search
     const next = { ...question, timeoutMs, ...(hops > 1 ? { search: { id, hops: hops - 1 } } : {}) }
-    return bridges.slice(0, maxBridges).map(({ peerId }) => askBridge(engine, peerId, next, signal))
+    return choice.choose(bridges).map((bridge) => askBridge(engine, bridge, next, signal))
   }
 
   return async ({ from, body, signal }) => {

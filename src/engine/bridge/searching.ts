@@ -2,6 +2,7 @@ import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import { createShares } from '../../lib/shares.ts'
 import type { ConnectedPeer, P2PEngine } from '../engine.ts'
+import { createBridgeChoice } from './bridge-choice.ts'
 import { type Carried, type Carry, decodeCarried, encodeCarry, type Search } from './carry.ts'
 import { openAnswer, openQuestion } from './envelopes.ts'
 import { bridgeProtocol } from './protocols.ts'
@@ -41,6 +42,7 @@ export function createSearching(components: SearchingComponents): Searching {
   /** Searches that have been here. */
   const known = new BoundedMap<string, undefined>({ max: maxKnown })
   const places = createShares({ max: maxSearches })
+  const choice = createBridgeChoice({ max: maxBridges })
 
   async function isTicketQuestion({ to, envelope }: Carry): Promise<boolean> {
     const question = await openQuestion(envelope).catch(() => undefined)
@@ -59,6 +61,7 @@ export function createSearching(components: SearchingComponents): Searching {
     const { route: beyond = [] } = carried
     const isWay = beyond.length <= (carry.search?.hops ?? 0) && !beyond.includes(bridge) && !beyond.includes(engine.peerId)
     if (!isWay) throw new Error('the bridge names a way that nothing may go')
+    choice.brought(bridge)
     return { ...carried, route: [bridge, ...beyond] }
   }
 
@@ -78,7 +81,7 @@ export function createSearching(components: SearchingComponents): Searching {
       const next = { to, envelope, timeoutMs: leftMs, ...(hops > 1 ? { search: { id, hops: hops - 1 } } : {}) }
       const enough = new AbortController()
       using deadline = createDeadline(leftMs, [signal, enough.signal])
-      const asked = others.slice(0, maxBridges).map(({ peerId }) => askBridge(peerId, next, deadline.signal))
+      const asked = choice.choose(others).map((bridge) => askBridge(bridge, next, deadline.signal))
       // The first ticket wins; the other bridges need look no further.
       const found = await Promise.any(asked).catch(() => noLink)
       enough.abort()

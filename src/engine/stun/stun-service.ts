@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { createDeadline } from '../../lib/deadline.ts'
+import { ipNetwork } from '../../lib/ip-network.ts'
 import type { RequestHandler } from '../engine.ts'
 import type { StunServer } from './stun-server.ts'
 
@@ -11,10 +12,16 @@ import type { StunServer } from './stun-server.ts'
 export interface StunService {
   /** Handles `stunProtocol`. */
   readonly handle: RequestHandler
-  /** The servers behind some of the links, as `stun:<host>:<port>`. */
-  of(links: readonly StunLink[]): Promise<string[]>
+  /** The servers behind two of the links, other ones each time: any peer may say that it has a server. */
+  of(links: readonly StunLink[]): Promise<StunAddress[]>
   start(): void
   stop(): Promise<void>
+}
+
+/** Where a STUN server is. `hostname` is an IP address. */
+export interface StunAddress {
+  hostname: string
+  port: number
 }
 
 /** A direct link to a gateway that handles `stunProtocol`. */
@@ -41,6 +48,8 @@ const askMs = 2_000
 export function createStunService(init: { stunPort: number }, components: { logger: Logger }): StunService {
   const { logger } = components
   const ports = new WeakMap<object, number>()
+  /** Where the next choice of links begins. */
+  let first = 0
   let starting: Promise<StunServer> | undefined
   let server: StunServer | undefined
 
@@ -54,6 +63,8 @@ export function createStunService(init: { stunPort: number }, components: { logg
     const known = ports.get(key)
     if (known !== undefined) return known
     const port = Buffer.from(await ask(signal)).readUInt16BE()
+    // With it the native library asks no server at all.
+    if (port === 0) throw new Error('the gateway names no port')
     ports.set(key, port)
     return port
   }
@@ -67,11 +78,11 @@ export function createStunService(init: { stunPort: number }, components: { logg
     },
     async of(links) {
       using deadline = createDeadline(askMs, [])
-      const asked = links.slice(0, maxServers).map(async (link) => {
-        const { ip } = link
-        if (isIP(ip) === 0) throw new Error('the link has no IP address')
-        return `stun:${ip.includes(':') ? `[${ip}]` : ip}:${await portOf(link, deadline.signal)}`
-      })
+      // Peers of one address take the place of one.
+      const hosts = [...new Map(links.filter(({ ip }) => isIP(ip) !== 0).map((link) => [ipNetwork(link.ip), link])).values()]
+      const inTurn = hosts.map((_, place) => hosts[(first + place) % hosts.length]).filter((link) => link !== undefined)
+      first += maxServers
+      const asked = inTurn.slice(0, maxServers).map(async (link) => ({ hostname: link.ip, port: await portOf(link, deadline.signal) }))
       return (await Promise.allSettled(asked)).flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
     },
     start() {

@@ -86,6 +86,7 @@ describe('a gateway', () => {
   test('asks four bridges at most, and waits twelve seconds for them', async () => {
     const { routing, asked } = linkedTo(5)
     const providers = Array.fromAsync(routing.findProviders(cid, { signal }))
+    while (asked.length < 4) await new Promise(setImmediate)
     const record = routing.get(key, { signal }).catch((error: unknown) => error)
     // A poll would move the clock.
     while (asked.length < 8) await new Promise(setImmediate)
@@ -94,7 +95,7 @@ describe('a gateway', () => {
     vi.advanceTimersByTime(1)
     expect(await providers).toEqual([])
     expect(await record).toBeInstanceOf(RecordNotFound)
-    expect(new Set(asked).size).toBe(4)
+    expect([new Set(asked.slice(0, 4)).size, new Set(asked.slice(4)).size]).toEqual([4, 4])
     expect(asked.length).toBe(8)
   })
 })

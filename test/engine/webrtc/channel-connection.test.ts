@@ -2,13 +2,15 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { PeerConnection } from 'node-datachannel'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { answerBinding } from '../../../src/engine/stun/stun-message.ts'
+import type { StunAddress } from '../../../src/engine/stun/stun-service.ts'
 import { type ChannelConnection, createChannelConnection } from '../../../src/engine/webrtc/channel-connection.ts'
 import { loadNativeConnections } from '../../../src/engine/webrtc/native-connections.ts'
 
 const create = await loadNativeConnections()
 const signal = AbortSignal.timeout(60_000)
 
-function end(stunServers: string[] = []): { native: PeerConnection; connection: ChannelConnection } {
+function end(stunServers: StunAddress[] = []): { native: PeerConnection; connection: ChannelConnection } {
   const native = create(stunServers)
   const connection = createChannelConnection(native)
   onTestFinished(() => native.close())
@@ -66,9 +68,21 @@ test('a STUN server that does not answer is waited for two seconds', async () =>
   const silent = createSocket('udp4').bind(0, '127.0.0.1')
   onTestFinished(() => void silent.close())
   await once(silent, 'listening')
-  const { connection } = end([`stun:127.0.0.1:${silent.address().port}`])
+  const { connection } = end([{ hostname: '127.0.0.1', port: silent.address().port }])
   const described = connection.describe(new AbortController().signal)
   await vi.advanceTimersByTimeAsync(2_000)
+  expect((await described).description).toContain('a=fingerprint:')
+})
+
+test.each(['127.0.0.1', '::1'])('the STUN server of a gateway at %s is asked', async (hostname) => {
+  const server = createSocket(hostname === '::1' ? 'udp6' : 'udp4').bind(0, hostname)
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const { connection } = end([{ hostname, port: server.address().port }])
+  const asked = once(server, 'message')
+  const described = connection.describe(signal)
+  const [packet, from] = await asked
+  server.send(answerBinding(packet, { ip: from.address, port: from.port }) ?? '', from.port, from.address)
   expect((await described).description).toContain('a=fingerprint:')
 })
 

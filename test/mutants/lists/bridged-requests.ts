@@ -2,6 +2,7 @@ import { breaks } from '../patch.ts'
 
 const requests = ['test/engine/bridge/requests.test.ts']
 const hostile = ['test/engine/bridge/hostile-bridge.test.ts']
+const falseBridges = ['test/engine/bridge/false-bridges.test.ts']
 const gateways = ['test/engine/bridge/gateways.test.ts']
 const limits = ['test/engine/bridge/limits.test.ts']
 const several = ['test/engine/bridge/several-bridges.test.ts']
@@ -106,7 +107,7 @@ export const bridgedRequests = [
     ['any number is in progress', 'using place = places.take(from)', 'using place = places.hold(from, 1)'],
     ['requests are searched for', "question?.type === 'ticket' && question.to === to", 'question?.to === to'],
     ['any ticket will do', 'question.to === to', 'question.to !== ""'],
-    ['all bridges are asked', 'others.slice(0, maxBridges)', 'others'],
+    ['all bridges are asked', 'createBridgeChoice({ max: maxBridges })', 'createBridgeChoice({ max: 1_000 })'],
     ['bridges go on when the ticket is there', 'enough.abort()\n', ''],
     ['a search goes as far as it likes', 'hops: hops - 1', 'hops'],
     ['a search takes as long as it likes', 'Math.min(timeoutMs, searchMs) - hopMs', 'timeoutMs - hopMs'],
@@ -114,11 +115,25 @@ export const bridgedRequests = [
     ['a way may go round', '!beyond.includes(bridge) && ', ''],
     ['a way may lead back', ' && !beyond.includes(engine.peerId)', ''],
   ]),
-  ...breaks('src/engine/bridge/asking.ts', hostile, [
-    ['a bridge that has failed is asked again first', 'failed.set(to, bridge)', ''],
-    ['a silent bridge is asked each time', 'if (deadline.isOver) silent.set(bridge, performance.now() + silentMs)', ''],
-    ['a silent bridge is never asked again', '(silent.get(bridge) ?? 0) <= performance.now()', '!silent.has(bridge)'],
+  ...breaks('src/engine/bridge/bridge-choice.ts', falseBridges, [
+    ['bridges have no turns', 'for (const peerId of chosen) askedAt.set(peerId, turn)', ''],
+    ['bridges that were dialled have no places of their own', "direction === 'outbound' ? 1 : 2", '1'],
+    ['bridges that bring something have no places of their own', 'useful.has(peerId) ? 0 : ', ''],
+    [
+      'useful bridges have all places',
+      'bridges.flatMap((_, place) => kinds.flatMap((each) => each[place]?.peerId ?? []))',
+      'kinds.flat().map(({ peerId }) => peerId)',
+    ],
   ]),
+  ...breaks(
+    'src/engine/bridge/asking.ts',
+    [...hostile, ...falseBridges],
+    [
+      ['a bridge that has failed is asked again first', 'failed.set(`${bridge} ${to}`, performance.now() + failedMs)', ''],
+      ['a silent bridge is asked each time', 'if (deadline.isOver) silent.set(bridge, performance.now() + silentMs)', ''],
+      ['a silent bridge is never asked again', '(silent.get(bridge) ?? 0) <= performance.now()', '!silent.has(bridge)'],
+    ],
+  ),
   ...breaks('src/engine/bridge/asking.ts', requests, [
     ['a stale ticket is the end', 'const maxAttempts = 2', 'const maxAttempts = 1'],
     ['nobody hears of the way', 'onAnswered(to, route.bridge, route.beyond)\n', ''],

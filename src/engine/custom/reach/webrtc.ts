@@ -3,7 +3,7 @@ import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import type { DialGate } from '../../dial/gate.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
-import { createStunService, maxStunAnswerBytes, stunHandleOptions, stunProtocol } from '../../stun/stun-service.ts'
+import { createStunService, maxStunAnswerBytes, type StunAddress, stunHandleOptions, stunProtocol } from '../../stun/stun-service.ts'
 import { type ChannelConnection, createChannelConnection } from '../../webrtc/channel-connection.ts'
 import { type CreateNativeConnection, loadNativeConnections } from '../../webrtc/native-connections.ts'
 import { createSessions } from '../../webrtc/sessions.ts'
@@ -50,7 +50,7 @@ export function createWebRtc(
   }
 
   /** Of gateways that this node has dialled: they are reachable. */
-  async function stunServers(): Promise<string[]> {
+  async function stunServers(): Promise<StunAddress[]> {
     const able = [...links.all].filter((link) => link.hello.protocols.includes(stunProtocol) && isDialable(link))
     return await stun.of(
       able.map((link) => ({

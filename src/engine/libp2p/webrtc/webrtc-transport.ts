@@ -11,6 +11,7 @@ import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
 import { type DialPolicy, hostOf } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { StunAddress } from '../../stun/stun-service.ts'
 import { createSessions, type Session } from '../../webrtc/sessions.ts'
 import { tellerOf } from '../teller-of.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from '../transport/bounded-muxer.ts'
@@ -46,8 +47,7 @@ export async function loadWebRtc(
   components: {
     gate: DialGate
     policy: Pick<DialPolicy, 'told'>
-    /** STUN servers, as `stun:<host>:<port>`. */
-    stunServers(): Promise<string[]>
+    stunServers(): Promise<StunAddress[]>
     reached: LimitsReached
     /** A peer was reached over UDP, or was not. */
     onOutcome(outcome: PunchOutcome): void

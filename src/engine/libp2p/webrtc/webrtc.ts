@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { ConnectedPeer } from '../../engine.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import type { EngineSettings } from '../../settings.ts'
-import { createStunService, maxStunAnswerBytes, stunHandleOptions, stunProtocol } from '../../stun/stun-service.ts'
+import { createStunService, maxStunAnswerBytes, type StunAddress, stunHandleOptions, stunProtocol } from '../../stun/stun-service.ts'
 import type { Node } from '../node.ts'
 import type { Protocols } from '../protocols.ts'
 import type { OwnAddresses } from '../reach/own-addresses.ts'
@@ -43,7 +43,7 @@ export function createWebRtc(
   if (stun !== undefined) protocols.handle(stunProtocol, stun.handle, stunHandleOptions)
 
   /** Gateways that this node is linked to. */
-  async function stunServers(): Promise<string[]> {
+  async function stunServers(): Promise<StunAddress[]> {
     const running = node()
     if (running === undefined || stun === undefined) return []
     const able = new Set(peers(running).flatMap(({ peerId, protocols: spoken }) => (spoken.includes(stunProtocol) ? peerId : [])))

@@ -21,8 +21,8 @@ export const interestProtocol = '/peergate/bridge-interest/1.0.0'
 
 /** What is wanted of topics by who is not in the network itself. */
 export interface InterestBeyond {
-  /** Of these topics, those that bridges linked in this network are subscribed to for others than its peers. */
-  ask(network: Side, topics: string[]): Promise<Set<string>>
+  /** Of these topics, those that bridges linked in this network are subscribed to for others than its peers, with these bridges. */
+  ask(network: Side, topics: string[]): Promise<Map<string, string[]>>
   /** Answers bridges that are linked in this network. */
   answerIn(network: Side): Promise<void>
 }
@@ -92,7 +92,7 @@ export function createInterestBeyond(components: InterestBeyondComponents): Inte
   }
 
   /** Asks the bridges that are subscribed in a network to the topics of a question. */
-  async function askIn(network: Side, question: Question): Promise<Set<string>> {
+  async function askIn(network: Side, question: Question): Promise<Map<string, string[]>> {
     const subscribed = await Promise.all(
       question.topics.map(async (topic) => {
         const bridges = (await network.subscribers(topic)).filter((peer) => isBridge(peer) && !isInBoth(peer))
@@ -100,10 +100,13 @@ export function createInterestBeyond(components: InterestBeyondComponents): Inte
       }),
     )
     const byBridge = Map.groupBy(subscribed.flat(), ({ bridge }) => bridge)
-    const asked = Array.from(byBridge, ([bridge, some]) =>
-      askBridge(bridge, network, { ...question, topics: some.map(({ topic }) => topic) }),
-    )
-    return new Set((await Promise.all(asked)).flat())
+    const found = new Map<string, string[]>()
+    const asked = Array.from(byBridge, async ([bridge, some]) => {
+      const topics = await askBridge(bridge, network, { ...question, topics: some.map(({ topic }) => topic) })
+      for (const topic of new Set(topics)) found.set(topic, [...(found.get(topic) ?? []), bridge])
+    })
+    await Promise.all(asked)
+    return found
   }
 
   /** Of the topics of a question that came in a network, those that are wanted here or beyond. */
@@ -116,7 +119,7 @@ export function createInterestBeyond(components: InterestBeyondComponents): Inte
     }
     const open = question.topics.filter((topic) => !found.has(topic))
     if (open.length === 0 || question.hops === 0) return found
-    return found.union(await askIn(other, { ...question, hops: question.hops - 1, topics: open }))
+    return found.union(new Set((await askIn(other, { ...question, hops: question.hops - 1, topics: open })).keys()))
   }
 
   function handlerIn(network: Side): RequestHandler {

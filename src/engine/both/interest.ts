@@ -4,6 +4,7 @@ import { createSerial } from '../../lib/serial.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { topicProblem } from '../../model/topic.ts'
 import type { Network, P2PEngine } from '../engine.ts'
+import { createWantedTopics } from './wanted-topics.ts'
 
 /**
  * Subscriptions that a bridge has in one network because the other has subscribers: so their messages reach it, and it
@@ -40,8 +41,8 @@ export interface InterestComponents {
   /** Topics of the node itself. */
   own: ReadonlySet<string>
   isBridge(peerId: string): boolean
-  /** Of these topics, those that bridges among the other network's peers want for who is not in it. */
-  beyond(topics: string[]): Promise<ReadonlySet<string>>
+  /** Of these topics, those that bridges among the other network's peers want for who is not in it, with these bridges. */
+  beyond(topics: string[]): Promise<ReadonlyMap<string, string[]>>
   /** A topic is not carried because of `maxTopics`. */
   onFull(): void
   /** A topic was subscribed to for the other network. */
@@ -51,12 +52,13 @@ export interface InterestComponents {
 
 /** Milliseconds between two looks at what is still wanted. */
 const lookMs = 5_000
+/** Topics without room that are considered again in one look while there is none. */
+const maxConsidered = 100
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {
   const { maxTopics, mayCarry, keptMs } = init
   const { engine, other, own, isBridge, beyond, onFull, onBridged, logger } = components
-  /** By topic, when a subscriber was last there, by the monotonic clock. */
-  const wanted = new Map<string, number>()
+  const wanted = createWantedTopics()
   /** Topics that were given up, and until when what came before waits for a subscriber. */
   const ended = new BoundedMap<string, number>({ max: maxTopics })
   /** Topics that there was no room for, or that the engine failed to subscribe to, to be tried again. */
@@ -68,18 +70,19 @@ export function createInterest(init: InterestInit, components: InterestComponent
   let unlisten: (() => void) | undefined
   let timer: NodeJS.Timeout | undefined
 
-  /** Whether a peer of the other network wants the topic. Notes those of which only bridges can say more. */
-  async function isWanted(topic: string): Promise<boolean> {
+  /** The peers of the other network that want the topic. Notes topics of which only bridges can say more. */
+  async function wantersOf(topic: string): Promise<string[]> {
     const subscribers = await other.subscribers(topic)
-    const wants = subscribers.some((peerId) => !isBridge(peerId))
-    if (wants || subscribers.length === 0) doubtful.delete(topic)
+    const wanters = subscribers.filter((peerId) => !isBridge(peerId))
+    if (wanters.length > 0 || subscribers.length === 0) doubtful.delete(topic)
     else doubtful.set(topic, undefined)
-    return wants
+    return wanters
   }
 
   async function consider(topic: string): Promise<void> {
     if (!mayCarry(topic) || topicProblem(topic) !== undefined) return
-    if (await isWanted(topic)) return await take(topic)
+    const wanters = await wantersOf(topic)
+    if (wanters.length > 0) return await take(topic, wanters)
     refused.delete(topic)
     if (doubtful.has(topic)) void asking.run()
   }
@@ -87,17 +90,17 @@ export function createInterest(init: InterestInit, components: InterestComponent
   /** Asks bridges about the topics that only they are subscribed to, while other topics are considered. */
   async function askBridges(): Promise<void> {
     const topics = [...doubtful.keys()]
-    const found = topics.length === 0 ? new Set<string>() : await beyond(topics).catch(() => new Set<string>())
-    for (const topic of found) later(() => take(topic))
+    const found = topics.length === 0 ? undefined : await beyond(topics).catch(() => undefined)
+    for (const [topic, bridges] of found ?? []) later(() => take(topic, bridges))
   }
 
-  async function take(topic: string): Promise<void> {
+  async function take(topic: string, wanters: string[]): Promise<void> {
     const isNew = !wanted.has(topic) && !own.has(topic)
     const wasRefused = refused.has(topic)
     refused.set(topic, undefined)
-    if (isNew && !hasRoom()) return wasRefused ? undefined : onFull()
+    if (isNew && !(hasRoom() || (await displace(wanters)))) return wasRefused ? undefined : onFull()
     if (isNew) await engine.subscribe(topic)
-    wanted.set(topic, performance.now())
+    wanted.note(topic, wanters)
     refused.delete(topic)
     if (isNew) onBridged(topic)
   }
@@ -108,24 +111,34 @@ export function createInterest(init: InterestInit, components: InterestComponent
   }
 
   function borrowed(): string[] {
-    return [...wanted.keys()].filter((topic) => !own.has(topic))
+    return Array.from(wanted, ([topic]) => topic).filter((topic) => !own.has(topic))
+  }
+
+  async function giveUp(topic: string): Promise<void> {
+    await engine.unsubscribe(topic)
+    wanted.delete(topic)
+    refused.set(topic, undefined)
+    onFull()
+  }
+
+  /** Makes room for a topic of these peers by giving up one of a peer that has more. Returns whether there is such a one. */
+  async function displace(wanters: string[]): Promise<boolean> {
+    const topic = wanted.tooMany(borrowed(), wanters)
+    if (topic !== undefined) await giveUp(topic)
+    return topic !== undefined
   }
 
   /** Gives up what the other network wants, the newest first, for as many topics as the node itself has beyond the room. */
   async function makeRoom(): Promise<void> {
     if (own.size + wanted.size <= maxTopics) return
-    for (const topic of borrowed().slice(Math.max(0, maxTopics - own.size))) {
-      await engine.unsubscribe(topic)
-      wanted.delete(topic)
-      refused.set(topic, undefined)
-      onFull()
-    }
+    for (const topic of borrowed().slice(Math.max(0, maxTopics - own.size))) await giveUp(topic)
   }
 
   /** Ends what nobody has wanted for a while, and takes what there was no room for before. */
   async function look(): Promise<void> {
     for (const [topic, at] of wanted) {
-      if (await isWanted(topic)) wanted.set(topic, performance.now())
+      const wanters = await wantersOf(topic)
+      if (wanters.length > 0) wanted.note(topic, wanters)
       else if (performance.now() - at >= keptMs) {
         if (!own.has(topic)) await engine.unsubscribe(topic)
         wanted.delete(topic)
@@ -133,10 +146,11 @@ export function createInterest(init: InterestInit, components: InterestComponent
       }
     }
     ended.deleteWhile((until) => until <= performance.now())
-    for (const topic of [...doubtful.keys()]) await isWanted(topic)
+    for (const topic of [...doubtful.keys()]) await wantersOf(topic)
     void asking.run()
+    let considered = 0
     for (const topic of [...refused.keys()]) {
-      if (!hasRoom()) return
+      if (!hasRoom() && ++considered > maxConsidered) return
       await consider(topic)
     }
   }

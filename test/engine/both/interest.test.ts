@@ -15,8 +15,8 @@ function interestFor(init: { maxTopics?: number; bridges?: string[]; mayCarry?: 
   /** By topic, the other network's subscribers. */
   const there = new Map<string, string[]>()
   const listeners = new Set<(event: EngineEvent) => void>()
-  /** Topics that bridges want for others. */
-  const wantedBeyond = new Set<string>()
+  /** Topics that bridges want for others, with the bridge. */
+  const wantedBeyond = new Map<string, string>()
   /** Topics as they were told to be subscribed to for the other network. */
   const bridged: string[] = []
   const state = { refusals: 0, isBroken: false }
@@ -39,7 +39,8 @@ function interestFor(init: { maxTopics?: number; bridges?: string[]; mayCarry?: 
       },
       own,
       isBridge: (peerId) => bridges.includes(peerId),
-      beyond: async (topics) => wantedBeyond.intersection(new Set(topics)),
+      beyond: async (topics) =>
+        new Map(topics.flatMap((topic) => (wantedBeyond.has(topic) ? [[topic, [wantedBeyond.get(topic) ?? '']]] : []))),
       onFull: () => state.refusals++,
       onBridged: (topic) => void bridged.push(topic),
       logger: silentLog,
@@ -115,7 +116,7 @@ test('subscriptions of bridges count for nothing, unless one says that it wants 
   await join('news', 'bridge')
   await pass(10_000)
   expect(subscribed()).toEqual(['orders'])
-  wantedBeyond.add('news')
+  wantedBeyond.set('news', 'bridge')
   await pass(5_000)
   expect(subscribed()).toEqual(['news', 'orders'])
   wantedBeyond.delete('news')
@@ -159,6 +160,60 @@ describe('at most the maximum of topics', () => {
     expect([subscribed(), interest.topics().length]).toEqual([['own', 'own 2', 'own 3', 'own 4'], 0])
     for (const topic of ['own', 'own 2', 'own 3', 'own 4']) await leaveOwn(topic)
     await pass(5_000)
+    expect(subscribed()).toEqual(['one', 'three', 'two'])
+  })
+})
+
+describe('when all places are taken', () => {
+  test('a peer that subscribes to any number of topics leaves others as many places as it has', async () => {
+    const { subscribed, join, state, pass } = interestFor({ maxTopics: 10 })
+    for (let topic = 0; topic < 200; topic++) await join(`flood ${topic}`, 'hostile')
+    for (let topic = 0; topic < 20; topic++) await join(`honest ${topic}`, 'honest')
+    const honest = () => subscribed().filter((topic) => topic.startsWith('honest')).length
+    expect([subscribed().length, honest()]).toEqual([10, 5])
+    for (let topic = 200; topic < 400; topic++) await join(`flood ${topic}`, 'hostile')
+    await pass(600_000)
+    expect([subscribed().length, honest()]).toEqual([10, 5])
+    expect(state.refusals).toBeLessThan(1_000)
+  })
+
+  test('a topic counts to the one of its subscribers who has the fewest, so nobody can have it given up', async () => {
+    const { subscribed, join, pass } = interestFor({ maxTopics: 4 })
+    for (const topic of ['one', 'two', 'three', 'honest']) await join(topic, 'hostile')
+    await join('honest', 'honest')
+    for (const topic of ['four', 'five']) await join(topic, 'another')
+    await pass(60_000)
+    expect(subscribed()).toEqual(expect.arrayContaining(['honest', 'four']))
+    expect(subscribed()).toHaveLength(4)
+  })
+
+  test('what a bridge wants for others has places too', async () => {
+    const { subscribed, join, pass, wantedBeyond } = interestFor({ maxTopics: 4, bridges: ['bridge'] })
+    for (let topic = 0; topic < 50; topic++) await join(`flood ${topic}`, 'hostile')
+    wantedBeyond.set('news', 'bridge')
+    await join('news', 'bridge')
+    await pass(10_000)
+    expect(subscribed()).toContain('news')
+  })
+
+  test('a bridge that wants any number of topics leaves others as many places as it has', async () => {
+    const { subscribed, join, pass, wantedBeyond } = interestFor({ maxTopics: 10, bridges: ['hostile', 'bridge'] })
+    for (let topic = 0; topic < 50; topic++) {
+      wantedBeyond.set(`flood ${topic}`, 'hostile')
+      await join(`flood ${topic}`, 'hostile')
+    }
+    for (const topic of ['one', 'two', 'three']) {
+      wantedBeyond.set(topic, 'bridge')
+      await join(topic, 'bridge')
+    }
+    await pass(60_000)
+    expect(subscribed()).toEqual(expect.arrayContaining(['one', 'two', 'three']))
+  })
+
+  test('topics of as many peers as there are places stay, whoever comes later', async () => {
+    const { subscribed, join, pass } = interestFor({ maxTopics: 3 })
+    for (const topic of ['one', 'two', 'three', 'four']) await join(topic, `peer ${topic}`)
+    await pass(60_000)
     expect(subscribed()).toEqual(['one', 'three', 'two'])
   })
 })

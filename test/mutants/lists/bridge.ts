@@ -55,18 +55,20 @@ export const bridge = [
     'src/engine/both/interest.ts',
     ['test/engine/both/interest.test.ts'],
     [
-      ['bridges keep each other’s subscriptions', '.some((peerId) => !isBridge(peerId))', '.length > 0'],
+      ['bridges keep each other’s subscriptions', '.filter((peerId) => !isBridge(peerId))', ''],
       ['a topic that may not be carried is subscribed to', 'if (!mayCarry(topic) || ', 'if ('],
       ['a name that is no topic is subscribed to', ' || topicProblem(topic) !== undefined) return', ') return'],
       [
         'any number of topics is subscribed to for the other network',
-        'if (isNew && !hasRoom()) return wasRefused ? undefined : onFull()',
+        'if (isNew && !(hasRoom() || (await displace(wanters)))) return wasRefused ? undefined : onFull()',
         '',
       ],
       ['a subscription that failed is not tried again', 'refused.set(topic, undefined)\n    if (isNew &&', 'if (isNew &&'],
       ['own topics do not push out others', 'await makeRoom()', ''],
       ['all others give way to one own topic', 'borrowed().slice(Math.max(0, maxTopics - own.size))', 'borrowed()'],
-      ['a topic that gave way does not come back', 'wanted.delete(topic)\n      refused.set(topic, undefined)', 'wanted.delete(topic)'],
+      ['a topic that gave way does not come back', 'wanted.delete(topic)\n    refused.set(topic, undefined)', 'wanted.delete(topic)'],
+      ['one peer keeps all places', 'if (topic !== undefined) await giveUp(topic)\n    return topic !== undefined', 'return topic === ""'],
+      ['all topics without room are considered at once', ' && ++considered > maxConsidered', ' && considered > maxConsidered'],
       ['a topic that nobody wants is kept', 'performance.now() - at >= keptMs', 'performance.now() < 0'],
       ['a topic is dropped with its last subscriber', 'performance.now() - at >= keptMs', 'performance.now() >= at'],
       [
@@ -77,6 +79,14 @@ export const bridge = [
       ['what others want ends with the node’s own subscription', 'else if (!wanted.has(topic)) await', 'else await'],
       ['a stopped bridge goes on watching', 'unlisten?.()\n', ''],
       ['what came at the last moment of a subscription does not wait', ' || ended.has(topic)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/both/wanted-topics.ts',
+    ['test/engine/both/interest.test.ts'],
+    [
+      ['a topic counts to any of its subscribers', 'counts.count(each) < counts.count(least) ? each : least', 'least'],
+      ['topics go from peer to peer without end', 'largest.length > least + 1', 'largest.length >= least'],
     ],
   ),
   ...breaks(

@@ -16,6 +16,7 @@ import { endpointOf, withoutPeerId, withPeerId } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from './bounded-muxer.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
+import { letInAtOnce } from './quic-handshakes.ts'
 import type { OwnFlow, QuicOwnPort } from './quic-own-port.ts'
 
 export type QuicLimits = StreamLimits & Pick<Limits, 'dialTimeoutMs' | 'maxStreamsPerConnection'>
@@ -87,6 +88,7 @@ export function quicTransport(
     transport.createListener = (options) => {
       const upgrader = boundStreams(options.upgrader, limits, muxerComponents, (connection) => ownPort?.arrived(connection))
       const listener = createListener.call(transport, { ...options, upgrader })
+      letInAtOnce(listener)
       ownPort?.share(listener)
       return listener
     }

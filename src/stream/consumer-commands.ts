@@ -27,10 +27,17 @@ export interface ConsumerCommandComponents {
   interests: Interests
 }
 
+/** Answers of a client that wait for the end of the turn. */
+interface Answers {
+  frames: ServerFrame[]
+  /** Resolves when they were sent. */
+  sent: Promise<void>
+}
+
 const defaultMaxUnacked = 100
 
 export function createConsumerCommands({ consumers, hub, interests }: ConsumerCommandComponents): ConsumerCommands {
-  const answers = new Map<Client, ServerFrame[]>()
+  const answers = new Map<Client, Answers>()
 
   /** @throws ConsumerNotFound, and Forbidden when the token does not allow its topics */
   async function get(name: string, client: Client): Promise<ConsumerRecord> {
@@ -59,21 +66,26 @@ export function createConsumerCommands({ consumers, hub, interests }: ConsumerCo
     return await consumers.settle(await get(name, client), settlement)
   }
 
-  /** Acknowledgements of one commit are answered in one turn: each client gets those answers in one write. */
-  function answer(frame: ServerFrame, client: Client): void {
-    const waiting = answers.get(client)
-    if (waiting !== undefined) {
-      waiting.push(frame)
-      return
-    }
-    const frames = [frame]
-    answers.set(client, frames)
-    process.nextTick(() => {
+  /** Acknowledgements of one commit are answered in one turn: each client gets those answers in one write. Resolves after it. */
+  function answer(frame: ServerFrame, client: Client): Promise<void> {
+    const waiting = answers.get(client) ?? startAnswers(client)
+    waiting.frames.push(frame)
+    return waiting.sent
+  }
+
+  function startAnswers(client: Client): Answers {
+    const frames: ServerFrame[] = []
+    const { promise: turn, resolve: endTurn } = Promise.withResolvers<void>()
+    process.nextTick(endTurn)
+    const sent = turn.then(() => {
       answers.delete(client)
       client.outlet.sendMany(() => frames.shift())
       // Answers do not wait until the client has read others.
       for (const each of frames) client.outlet.send(each)
     })
+    const started = { frames, sent }
+    answers.set(client, started)
+    return started
   }
 
   function drained(client: Client): void {
@@ -111,7 +123,7 @@ export function createConsumerCommands({ consumers, hub, interests }: ConsumerCo
     async ack(frame, client) {
       const { id, consumer } = frame
       const settled = await settle(frame, client)
-      if (id !== undefined) answer({ type: 'acked', id, consumer, settled: [...settled] }, client)
+      if (id !== undefined) await answer({ type: 'acked', id, consumer, settled: [...settled] }, client)
     },
   }
 }

@@ -71,7 +71,6 @@ function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', '
   return { client: client as Client, sent, subscriptions }
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve))
 const subscribe = { type: 'subscribe', consumer: 'c' } as const
 const ack = { type: 'ack', consumer: 'c', ids: ['m1', 'm2'] } as const
 
@@ -88,12 +87,11 @@ test('a client works and acknowledges when its token allows to, on topics that i
   expect([joined, workers.size]).toEqual([['orders'], 1])
 })
 
-test('an acknowledgement that asks for an answer is told what was settled', async () => {
+test('an acknowledgement that asks for an answer is told what was settled, before its turn ends', async () => {
   const { commands } = setUp()
   const { client, sent } = clientWith()
   await commands.ack({ ...ack, ids: [...ack.ids] }, client)
   await commands.ack({ ...ack, ids: [...ack.ids], id: 2 }, client)
-  await turn()
   expect(sent).toEqual([{ type: 'acked', id: 2, consumer: 'c', settled: ['m1'] }])
 })
 
@@ -109,7 +107,6 @@ test('acknowledgements of one turn are answered in one write to each client', as
     }
   }
   await Promise.all(clients.flatMap(({ client }) => [1, 2, 3].map((id) => commands.ack({ ...ack, ids: ['m1'], id }, client))))
-  await turn()
   expect(writes).toEqual([3, 3])
   expect(clients.map(({ sent }) => sent.map((frame) => 'id' in frame && frame.id))).toEqual([
     [1, 2, 3],
@@ -122,6 +119,7 @@ test('an acknowledgement reads no consumer that is worked on here, where it need
   const { client } = clientWith()
   for (const verdict of [undefined, 'ack', 'drop'] as const) await commands.ack({ ...ack, ids: ['m1'], verdict }, client)
   await expect(commands.ack({ ...ack, ids: ['m1'] }, clientWith(['consume'], ['orders']).client)).rejects.toThrow(Forbidden)
+  await expect(commands.ack({ ...ack, ids: ['m1'] }, clientWith(['read']).client)).rejects.toThrow(Forbidden)
   expect(read).toEqual([])
   for (const verdict of ['retry', 'progress'] as const) await commands.ack({ ...ack, ids: undefined, claims: ['m1~x'], verdict }, client)
   expect(read).toEqual(['c', 'c'])
@@ -132,7 +130,6 @@ test('an acknowledgement of a consumer that is gone is for the one that has take
   const { commands, read } = setUp({}, gone)
   const { client, sent } = clientWith(['consume'], ['orders', 'orders.>', 'bills'])
   await commands.ack({ ...ack, ids: ['m1'], id: 1 }, client)
-  await turn()
   expect([sent, read]).toEqual([[{ type: 'acked', id: 1, consumer: 'c', settled: ['m1'] }], ['c']])
   await expect(commands.ack({ ...ack, ids: ['m1'] }, clientWith(['consume'], ['bills']).client)).rejects.toThrow(Forbidden)
 })

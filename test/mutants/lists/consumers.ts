@@ -259,7 +259,8 @@ export const consumers = [
         'if (!(error instanceof ConsumerNotFound)) throw error',
         'throw error',
       ],
-      ['each answer is a write', 'if (waiting !== undefined) {', 'if (waiting === null) {'],
+      ['each answer is a write', 'answers.get(client) ?? startAnswers(client)', 'startAnswers(client)'],
+      ['an acknowledgement ends before it is answered', 'await answer(', 'void answer('],
       ['a connection works on topics that it does not allow', '    requireTopics(grant, subscriptionFilter(consumer.settings))\n', ''],
       ['a subscription has a position beside the consumer’s', '.some((field) => field !== undefined)', '.some((field) => field === null)'],
       ['topics stay joined when a subscription is refused', 'using held = new DisposableStack()', 'const held = new DisposableStack()'],
@@ -271,7 +272,7 @@ export const consumers = [
         'subscriptions.delete(name)',
       ],
       ['what was not settled is told as settled', 'settled: [...settled]', 'settled: ids'],
-      ['each acknowledgement is answered', 'if (id !== undefined) answer(', 'answer('],
+      ['each acknowledgement is answered', 'if (id !== undefined) await answer(', 'await answer('],
       [
         'each subscription of a connection has messages at a time',
         'isIdle: () => ofConsumers(client).every(({ ready }) => !ready)',

@@ -1,7 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { DeliveryView } from '../../../src/model/delivery.ts'
+import type { NodeView } from '../../../src/model/node.ts'
 import type { Peer } from '../../../src/model/peer.ts'
 import { bridgedNetworks, linkTo } from '../../fixtures/bridged-networks.ts'
+import { bridgeOf, dial, leafOf } from '../../fixtures/memory-bridges.ts'
+import { createMemoryNetwork } from '../../fixtures/memory-engine.ts'
 import { createParty, type Party } from '../../fixtures/party.ts'
 import { openStream } from '../../fixtures/stream-client.ts'
 
@@ -108,4 +111,33 @@ test('a bridge shows a topic in each network', async () => {
       { engine: 'libp2p', subscribers: 1, bridged: false },
     ],
   })
+})
+
+test('a bridge shows how it can be reached in each network, who is linked there, and in which networks a peer is', async () => {
+  const networks = [createMemoryNetwork('custom'), createMemoryNetwork('libp2p')] as const
+  const hidden = { state: 'hidden' as const, confirmed: [], observed: ['192.0.2.1'], relays: [] }
+  const { engine, one, other } = await bridgeOf([...networks], (side) => ({ ...side, reachability: async () => hidden }))
+  const bridge = await createParty({ engine })
+  const [here, there] = [await leafOf(networks[0]), await leafOf(networks[1])]
+  const onBoth = await bridgeOf([...networks])
+  await onBoth.engine.start()
+  for (const node of [here, onBoth.one]) await dial(node, one)
+  for (const node of [there, onBoth.other]) await dial(node, other)
+  const direct = { state: 'direct', confirmed: [], observed: [], relays: [] }
+  expect(await bridge.rest.get<NodeView>('/v1/node')).toMatchObject({
+    engine: 'both',
+    reachability: { ...direct, observed: hidden.observed },
+    networks: [
+      { engine: 'custom', peers: 2, reachability: direct },
+      { engine: 'libp2p', peers: 2, reachability: hidden },
+    ],
+  })
+  const { items } = await bridge.rest.get<{ items: Peer[] }>('/v1/peers?state=connected')
+  expect(new Map(items.map((peer) => [peer.peerId, peer.networks]))).toEqual(
+    new Map([
+      [here.peerId, ['custom']],
+      [there.peerId, ['libp2p']],
+      [onBoth.engine.peerId, ['custom', 'libp2p']],
+    ]),
+  )
 })

@@ -169,14 +169,19 @@ export function received({ peer, stream }: Pick<Pair, 'peer' | 'stream'>, texts:
   return ofPeer.map(({ data }) => String(data)).filter((text) => wanted.has(text))
 }
 
+/** Answers that are waited for at a time: more connections would wait to be accepted than a busy system keeps. */
+const maxUnanswered = 200
+
 /** Calls with each in turn, so many a second, whether or not the one before has been answered. */
 export async function paced(texts: readonly string[], send: (text: string) => Promise<unknown>): Promise<void> {
   const start = performance.now()
-  const sending: Promise<unknown>[] = []
+  const sending = new Set<Promise<unknown>>()
   for (const [index, text] of texts.entries()) {
     const wait = start + (index / perSecond) * 1_000 - performance.now()
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    sending.push(send(text))
+    if (sending.size >= maxUnanswered) await Promise.race(sending)
+    const sent = send(text).finally(() => sending.delete(sent))
+    sending.add(sent)
   }
   await Promise.all(sending)
 }

@@ -207,8 +207,7 @@ class WebSocketClient implements Connection, Client {
   }
 
   get #isGone(): boolean {
-    const { socket } = this.#components
-    return socket.readyState === socket.CLOSED
+    return this.#components.socket.readyState === this.#components.socket.CLOSED
   }
 
   #onClose(): void {
@@ -240,17 +239,15 @@ class WebSocketClient implements Connection, Client {
 
   /** Refuses a frame that is still being received: tells the client why and reads no more of it. */
   #refuseFrame(error: unknown): void {
-    if (error instanceof FrameTooLarge) this.close('frameTooLarge')
-    else {
-      this.#answerError(error)
-      this.close('interrupted')
-    }
+    const isTooLarge = error instanceof FrameTooLarge
+    if (!isTooLarge) this.#answerError(error)
+    this.close(isTooLarge ? 'frameTooLarge' : 'interrupted')
     this.#components.socket.pause()
   }
 
   #onMessage(raw: Buffer, binary: boolean): void {
     this.#unansweredPings = 0
-    const { held, refusal } = this.#admit(raw.length)
+    const { held, refusal, isLast = false } = this.#admit(raw.length)
     // A refused frame is decoded only if it is small, for the id in the answer.
     const decoded = refusal === undefined || raw.length <= namedBytes ? this.#components.codec.read(raw, binary) : undefined
     if (decoded?.kind === 'bad') {
@@ -260,6 +257,9 @@ class WebSocketClient implements Connection, Client {
       // Frames that arrive between our close and the client's are dropped.
     } else if (this.#draining && !(decoded?.kind === 'frame' && ['reply', 'verdict'].includes(decoded.frame.type))) {
       // While draining, only answers that others wait for are taken.
+    } else if (isLast) {
+      this.#refuseFrame(refusal)
+      return
     } else if (refusal !== undefined) {
       this.#answerError(refusal, decoded?.kind === 'frame' ? decoded.frame.id : decoded?.id)
     } else if (decoded?.kind === 'refused') {
@@ -273,7 +273,7 @@ class WebSocketClient implements Connection, Client {
   }
 
   /** Takes room for a complete frame and charges for its bytes, before the frame is decoded. */
-  #admit(bytes: number): { held?: Disposable; refusal?: unknown } {
+  #admit(bytes: number): { held?: Disposable; refusal?: unknown; isLast?: boolean } {
     let held: HeldFrame | undefined
     try {
       held = this.#incoming.take(bytes)
@@ -281,7 +281,7 @@ class WebSocketClient implements Connection, Client {
       return { held }
     } catch (refusal) {
       held?.[Symbol.dispose]()
-      return { refusal }
+      return { refusal, isLast: refusal instanceof FrameTooLarge || held?.isInflated === true }
     }
   }
 

@@ -7,9 +7,9 @@ import { createFrameMeter } from './frame-meter.ts'
  */
 export interface Incoming extends Disposable {
   /**
-   * Takes the next complete frame, in the order of arrival. `bytes` is its size. Its room is held until the result is
-   * disposed of.
-   * @throws Overloaded when there is no room for it
+   * Takes the next complete frame, in the order of arrival. `bytes` is its size, inflated if it was compressed: that is
+   * what it counts. Its room is held until the result is disposed of.
+   * @throws Overloaded when there is no room for it, FrameTooLarge when it has grown beyond what its client may send
    */
   take(bytes: number): HeldFrame
 }
@@ -17,6 +17,8 @@ export interface Incoming extends Disposable {
 export interface HeldFrame extends Disposable {
   /** Bytes of the frame, including the overhead of its fragments. */
   readonly bytes: number
+  /** Whether it was compressed: it costs more to inflate the next ones than to send them. */
+  readonly isInflated: boolean
 }
 
 export interface IncomingInit {
@@ -76,8 +78,18 @@ class IncomingFrames implements Incoming {
 
   take(bytes: number): HeldFrame {
     const whole = this.#whole.shift() ?? { bytes, held: undefined }
-    const held = whole.held ?? this.#components.room.take(this.#components.client, whole.bytes)
-    return { bytes: whole.bytes, [Symbol.dispose]: () => held[Symbol.dispose]() }
+    const held = whole.held ?? new DisposableStack()
+    const size = Math.max(whole.bytes, bytes)
+    const missing = whole.held === undefined ? size : size - whole.bytes
+    const isInflated = size > whole.bytes
+    try {
+      if (isInflated && size > this.#init.maxBytes()) throw new FrameTooLarge('the frame is larger than this client may send')
+      if (missing > 0) held.use(this.#components.room.take(this.#components.client, missing))
+      return { bytes: size, isInflated, [Symbol.dispose]: () => held.dispose() }
+    } catch (error) {
+      held.dispose()
+      throw error
+    }
   }
 
   [Symbol.dispose](): void {

@@ -2,13 +2,16 @@ import { once } from 'node:events'
 import { decode } from 'cborg'
 import { expect, onTestFinished, test } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
-import { memoryGateway } from '../fixtures/gateway-pair.ts'
+import type { Limits } from '../../src/limits.ts'
+import { closeCodes } from '../../src/stream/close-codes.ts'
+import { gatewayWithTokens } from '../access/gateway-with-tokens.ts'
+import { loopbackHttp, memoryGateway } from '../fixtures/gateway-pair.ts'
 import { createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { createRest } from '../fixtures/rest.ts'
 
-async function setUp(streamCompression?: boolean) {
-  const gateway = await memoryGateway(createMemoryNetwork(), {}, createMemoryStore(), { streamCompression })
+async function setUp(streamCompression?: boolean, limits: Partial<Limits> = {}) {
+  const gateway = await memoryGateway(createMemoryNetwork(), limits, createMemoryStore(), { streamCompression })
   onTestFinished(() => gateway.stop())
 
   async function open(options: ClientOptions = {}, subprotocol = 'peergate.v1.json') {
@@ -71,6 +74,31 @@ test('a small compressed message that expands to a large one ends its connection
   expect((await closed)[0]).toBe(1009)
   await rest.publish('orders', 'on')
   expect((await honest.message()).data).toBe('on')
+})
+
+test('a compressed message costs what it expands to, and the first that is refused ends its connection', async () => {
+  const { open } = await setUp(true, { tokenRate: 1, tokenBurst: 300 })
+  const { socket, message } = await open({ perMessageDeflate: { threshold: 0 } })
+  const closed = once(socket, 'close')
+  const send = () => socket.send(JSON.stringify({ type: 'publish', topic: 'orders', data: 'x'.repeat(1_000_000) }), { compress: true })
+  send()
+  expect((await message()).data.length).toBe(1_000_000)
+  send()
+  expect((await closed)[0]).toBe(closeCodes.interrupted.code)
+})
+
+test('a token that may send only small messages may send none that expands to a large one', async () => {
+  const { gateway, tokenFor } = await gatewayWithTokens({ http: { ...loopbackHttp, streamCompression: true } })
+  const { secret } = await tokenFor(['read'])
+  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/stream`, {
+    headers: { authorization: `Bearer ${secret}` },
+    perMessageDeflate: { threshold: 0 },
+  })
+  onTestFinished(() => socket.terminate())
+  await once(socket, 'open')
+  const closed = once(socket, 'close')
+  socket.send(`{"type":"subscribe","topics":["orders"]${' '.repeat(1_000_000)}}`, { compress: true })
+  expect((await closed)[0]).toBe(closeCodes.frameTooLarge.code)
 })
 
 test('by default nothing is compressed', async () => {

@@ -228,6 +228,7 @@ export const customEngine = [
     'src/engine/custom/reach/direct-path.ts',
     ['test/engine/custom/reach/direct-path.test.ts'],
     [
+      ['peers take all attempts', ' || followed.length >= maxFollowed', ''],
       ['attempts never rest', 'place === attemptsInRow - 1 ? restMs : ', ''],
       ['a link that was replaced counts as a failed attempt', '(!isMeeting && links.get(link.peerId) !== link)', 'false'],
       ['an attempt that its peer has given up is kept', 'if (before !== undefined) end(before)', ''],

@@ -63,8 +63,9 @@ const restMs = 3_600_000
 /** Milliseconds for a whole attempt, and for the meeting within it: TCP sends SYN at 0, 1, 3 and 7 seconds (RFC 6298). */
 const attemptMs = 16_000
 const meetMs = 8_000
-/** Attempts in progress, of both roles. */
+/** Attempts in progress, of both roles, and those that peers have begun. */
 const maxAttempts = 8
+const maxFollowed = 6
 /** Attempts that peers begin: of one peer, of which the most recently asking ones are counted, and of all. */
 const ofOne = { perSecond: 1 / 600, burst: 4 }
 const ofAll = { perSecond: 1, burst: 20 }
@@ -217,7 +218,9 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       if (link === undefined || way === undefined) throw new Error('there is no relayed link whose port can be shared')
       endOutdated()
       const before = attempts.get(from)
-      if (before?.link.direction === 'outbound' || attempts.size - Number(before !== undefined) >= maxAttempts)
+      const others = [...attempts.values()].filter((each) => each !== before)
+      const followed = others.filter((each) => each.link.direction === 'inbound')
+      if (before?.link.direction === 'outbound' || others.length >= maxAttempts || followed.length >= maxFollowed)
         throw new Error('too many attempts in progress')
       if (!bucketOf(from).take(now()) || !all.take(now())) throw new Error('too many attempts')
       // The beginning end knows first that an attempt is over: the peer has begun another.

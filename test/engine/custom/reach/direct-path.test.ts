@@ -321,3 +321,40 @@ describe('a node', () => {
     expect(state.ended).toEqual(Array.from({ length: 10 }, () => ['b succeeded', 'a succeeded']).flat())
   })
 })
+
+test('peers that begin attempts and give no address leave places to those that this node begins', async () => {
+  const linkOf = (peerId: string, direction: Link['direction']) => {
+    const asked = { times: 0 }
+    const link = {
+      ...{ peerId, direction, isRelayed: true, remote: '/through/the/relay', hello: { protocols: [directPathProtocol] }, asked },
+      ping: async () => roundTripMs,
+      request: async () => {
+        asked.times++
+        return new Uint8Array()
+      },
+    } as unknown
+    return link as Link & { asked: { times: number } }
+  }
+  const own = linkOf('own', 'outbound')
+  const strangers = Array.from({ length: 20 }, (_, place) => linkOf(`stranger ${place}`, 'inbound'))
+  const links = new Map([own, ...strangers].map((link) => [link.peerId, link]))
+  const stopping = new AbortController()
+  const path = createDirectPath({
+    links: { get: (peerId) => links.get(peerId), all: [...links.values()] },
+    relayOf: () => relay,
+    show: () => undefined,
+    meet: async () => undefined,
+    dialOwn: async () => undefined,
+    onEnd: () => undefined,
+    stopping: () => stopping.signal,
+    logger: silentLog,
+    now: () => 0,
+  })
+  const asked = strangers.map(async ({ peerId: from }) => await path.handle({ from, body: Buffer.alloc(0), signal: stopping.signal }))
+  const taken = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled')
+  expect([taken.length, path.size]).toEqual([6, 6])
+  path.step()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(own.asked.times).toBe(1)
+  stopping.abort()
+})

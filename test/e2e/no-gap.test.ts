@@ -18,9 +18,9 @@ const times = byLength({ gate: 1, full: 20 })
 const upTo = (seeds: number) => Array.from({ length: seeds * times }, (_, index) => index + 1)
 
 describe.each([
-  ['memory', memoryPair, 3, 1_500],
-  ['custom', (limits: Partial<Limits>) => enginePair('custom', limits), 1, 1_500],
-  ['libp2p', (limits: Partial<Limits>) => enginePair('libp2p', limits), 1, 1_500],
+  ['memory', memoryPair, 2, 1_000],
+  ['custom', (limits: Partial<Limits>) => enginePair('custom', limits), 1, 1_000],
+  ['libp2p', (limits: Partial<Limits>) => enginePair('libp2p', limits), 1, 1_000],
 ] as const)('on the %s engine', (_, createPair, seeds, count) => {
   test.each(upTo(seeds))(
     'what each subscriber received equals the log, in order (seed %i)',

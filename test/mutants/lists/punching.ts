@@ -24,7 +24,11 @@ export const punching = [
     'src/engine/libp2p/punching/first-dial.ts',
     [`${tests}/first-dial.test.ts`],
     [
-      ['a peer that needs no hole has no time for its dial', ' || !target.some(isPunchable)', ''],
+      ['a peer that needs no hole has no time for its dial', 'return await open(addresses, options)', ''],
+      ['the first dial leaves from the listening port', 'fromAnyPort: true', 'fromAnyPort: false'],
+      ['a peer that was hung up on is dialled', '(await gater.denyDialPeer?.(peer)) === true', 'addresses.length === 0'],
+      ['all that a peer names is dialled', '.slice(0, maxPunchAddresses)', ''],
+      ['the other dials go on', "reached.abort(new Error('the peer was reached at another address'))", ''],
       ['a hole is punched long after the first dial', 'createDeadline(firstDialMs,', 'createDeadline(5 * firstDialMs,'],
       ['the first dial goes on without libp2p', 'options.signal === undefined ? [] : [options.signal]', '[]'],
     ],
@@ -153,6 +157,14 @@ export const punching = [
     [
       ['what peers have seen of a node is not kept', '      observed.told(result)\n', ''],
       ['a relayed connection stays beside a direct one', '      handover.answered(result)\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/transport/arriving-sockets.ts',
+    [`${tests}/own-port.test.ts`],
+    [
+      ['a socket that is yet to be seen is not waited for', 'if (!arriving.has(from)) await arrival(from, signal)', ''],
+      ['a socket that arrives wakes nobody', 'awaited.get(from)?.resolve()', ''],
     ],
   ),
   ...breaks(

@@ -6,7 +6,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { PunchOutcome, PunchTransport } from '../../../telemetry/network-metrics.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import { createAttempts } from './attempts.ts'
-import { boundedFirstDial } from './first-dial.ts'
+import { createFirstDial, type FirstDialOptions } from './first-dial.ts'
 import { type ObservedAddresses, punchTransportOf } from './observed-addresses.ts'
 import { createOwnUpgrades } from './own-upgrades.ts'
 import { createPunch, type PunchDialOptions } from './punch.ts'
@@ -65,14 +65,16 @@ export function punchService(components: {
       const listened = addressManager.getAddresses().filter((address) => punchTransportOf(address) !== undefined)
       return [...listened, ...observed.all().map((address) => multiaddr(address))]
     }
-    const dialFirst = boundedFirstDial((target, options) => connectionManager.openConnection(target, options))
+    const dialFirst = createFirstDial({
+      open: (target, options) => connectionManager.openConnection(target, options),
+      dial: (address, options) => transportManager.dial(address, options),
+      gater,
+    })
     const openConnection: ConnectionManager['openConnection'] = async (target, options = {}) => {
       const relayed = upgrades.getStore()
-      if (relayed === undefined) return await connectionManager.openConnection(target, options)
-      // Only dials that punch have a priority. The other one, of a peer that may need no punching, is an ordinary dial.
-      if (options.priority === undefined || options.signal === undefined || !Array.isArray(target)) {
-        return await dialFirst(target, options)
-      }
+      if (relayed === undefined || !Array.isArray(target)) return await connectionManager.openConnection(target, options)
+      // Only dials that punch have a priority. The other one is of a peer that may need no punching.
+      if (options.priority === undefined || options.signal === undefined) return await dialFirst(relayed.remotePeer, target, options)
       return await punch(relayed, target, { signal: options.signal, initiator: options.initiator ?? true })
     }
 
@@ -99,7 +101,7 @@ export interface PunchServiceNode extends DCUtRServiceComponents {
 
 /** The transport manager passes all options to the transport, which its type does not say. */
 interface PunchDialer {
-  dial(address: ReturnType<typeof multiaddr>, options: PunchDialOptions): Promise<Connection>
+  dial(address: ReturnType<typeof multiaddr>, options: PunchDialOptions | FirstDialOptions): Promise<Connection>
 }
 
 /** The connection without its `close`: what is on its way over it must arrive first (`handover.ts`). */

@@ -1,8 +1,9 @@
-import type { Connection, MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
+import type { Connection, Transport, Upgrader } from '@libp2p/interface'
 import { type TCPComponents, type TCPDialOptions, type TCPOptions, tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf, withoutPeerId } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
+import { createArrivingSockets } from './arriving-sockets.ts'
 import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 
@@ -27,15 +28,27 @@ export function tcpTransport(
   return (components) => {
     const transport = tcp(init)(components)
     const { dial, createListener } = transport
-    /** By remote address, sockets that have come to the listening port, of peers that have not yet authenticated. */
-    const arriving = new Map<string, MultiaddrConnection>()
+    const arriving = createArrivingSockets()
     const ofTcp = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'tcp')
 
-    /** A dial that punches a hole is of no use from another port; others are made from any. */
+    /** The peer's dial may arrive before this one, and takes the place between the two ports: this one comes after it. */
     async function connect(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
+      if (options.initiator !== true) return await connectOnce(target, options)
+      const peer = withoutPeerId(target.address)
+      await arriving.end(peer)
+      for (;;) {
+        try {
+          return await connectOnce(target, options)
+        } catch (error) {
+          if (!isPortTaken(error)) throw error
+          await arriving.ended(peer, options.signal).catch(() => Promise.reject(error))
+        }
+      }
+    }
+
+    /** A dial that punches a hole is of no use from another port; others are made from any. */
+    async function connectOnce(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
       const isPunch = options.initiator !== undefined
-      // The peer's dial has arrived before this one. Each end of it waits for the other to begin the handshake.
-      if (options.initiator === true) arriving.get(withoutPeerId(target.address))?.abort(new Error('this end dials the peer'))
       const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
       const handle = isFromOwnPort ? ownPort?.bind(target.ip) : undefined
       if (handle === undefined && isPunch) throw new Error('the listening port is not shared with dials')
@@ -57,15 +70,8 @@ export function tcpTransport(
     }
 
     function noting(upgrader: Upgrader): Upgrader {
-      const upgradeInbound: Upgrader['upgradeInbound'] = async (socket, upgrading) => {
-        const from = withoutPeerId(socket.remoteAddr)
-        arriving.set(from, socket)
-        try {
-          await upgrader.upgradeInbound(socket, upgrading)
-        } finally {
-          if (arriving.get(from) === socket) arriving.delete(from)
-        }
-      }
+      const upgradeInbound: Upgrader['upgradeInbound'] = async (socket, upgrading) =>
+        await arriving.during(socket, async () => await upgrader.upgradeInbound(socket, upgrading))
       return Object.assign(Object.create(upgrader), { upgradeInbound })
     }
 

@@ -1,35 +1,86 @@
+import type { Connection } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { boundedFirstDial } from '../../../../src/engine/libp2p/punching/first-dial.ts'
+import { createFirstDial, type FirstDialOptions } from '../../../../src/engine/libp2p/punching/first-dial.ts'
+import { maxPunchAddresses } from '../../../../src/engine/libp2p/punching/punch.ts'
+import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 
 const tcp = multiaddr('/ip4/11.0.0.1/tcp/1')
 const webSocket = multiaddr('/ip4/11.0.0.1/tcp/2/ws')
+const peer = peerIdFromString((await createMemoryIdentity()).peerId)
+const connection: Connection = Object.create(null)
 
-/** A dial that is not answered. */
-function dialOf(addresses: ReturnType<typeof multiaddr>[], signal?: AbortSignal) {
-  const ended = vi.fn()
-  const dial = boundedFirstDial(
-    async (_, options) =>
-      await new Promise((_, reject) => options?.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true })),
-  )
-  dial(addresses, signal === undefined ? {} : { signal }).catch(ended)
-  return ended
+async function untilAborted(signal: AbortSignal | undefined): Promise<never> {
+  return await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
+}
+
+interface Given {
+  signal?: AbortSignal
+  /** Addresses that answer; no other one does. */
+  answering?: string[]
+  isDenied?: boolean
+}
+
+function dialOf(addresses: ReturnType<typeof multiaddr>[], { signal, answering = [], isDenied = false }: Given = {}) {
+  const [ended, connected] = [vi.fn(), vi.fn()]
+  const dialled: (FirstDialOptions & { address: string })[] = []
+  const dialFirst = createFirstDial({
+    open: async (_, options) => await untilAborted(options?.signal),
+    async dial(address, options) {
+      dialled.push({ ...options, address: address.toString() })
+      return answering.includes(address.toString()) ? connection : await untilAborted(options.signal)
+    },
+    gater: { denyDialPeer: () => isDenied },
+  })
+  dialFirst(peer, addresses, signal === undefined ? {} : { signal }).then(connected, ended)
+  return { ended, connected, dialled }
 }
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())
 
 test('a second after the dial of an address that can be punched to, the hole is punched', async () => {
-  const ended = dialOf([webSocket, tcp])
+  const { ended } = dialOf([webSocket, tcp])
   await vi.advanceTimersByTimeAsync(999)
   expect(ended).not.toHaveBeenCalled()
   await vi.advanceTimersByTimeAsync(1)
   expect(ended).toHaveBeenCalledOnce()
 })
 
+test('no dial leaves from the listening port: a router would take what follows of a dropped one for a part of it', async () => {
+  const { dialled } = dialOf([webSocket, tcp])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(dialled.map(({ address, fromAnyPort }) => [address, fromAnyPort])).toEqual([
+    [webSocket.toString(), true],
+    [tcp.toString(), true],
+  ])
+})
+
+test('an address that answers is used, and the dials of the others end', async () => {
+  const { connected, dialled } = dialOf([webSocket, tcp], { answering: [tcp.toString()] })
+  await vi.advanceTimersByTimeAsync(0)
+  expect(connected).toHaveBeenCalledExactlyOnceWith(connection)
+  expect(dialled.map(({ signal }) => signal.aborted)).toEqual([true, true])
+})
+
+test('a peer is dialled at a bounded number of addresses', async () => {
+  const many = Array.from({ length: maxPunchAddresses + 1 }, (_, index) => multiaddr(`/ip4/11.0.0.1/tcp/${index + 1}`))
+  const { dialled } = dialOf(many)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(dialled).toHaveLength(maxPunchAddresses)
+})
+
+test('a peer that this node does not dial is not dialled for this either', async () => {
+  const { ended, dialled } = dialOf([tcp], { isDenied: true })
+  await vi.advanceTimersByTimeAsync(0)
+  expect(ended).toHaveBeenCalledOnce()
+  expect(dialled).toEqual([])
+})
+
 test('an address to which nothing is punched has as long as libp2p gives it', async () => {
   const whole = new AbortController()
-  const ended = dialOf([webSocket], whole.signal)
+  const { ended } = dialOf([webSocket], { signal: whole.signal })
   await vi.advanceTimersByTimeAsync(4_999)
   expect(ended).not.toHaveBeenCalled()
   whole.abort(new Error('the time of libp2p'))
@@ -39,8 +90,9 @@ test('an address to which nothing is punched has as long as libp2p gives it', as
 
 test('the dial of an address that can be punched to ends with that of libp2p', async () => {
   const whole = new AbortController()
-  const ended = dialOf([tcp], whole.signal)
+  const { ended } = dialOf([tcp], { signal: whole.signal })
+  await vi.advanceTimersByTimeAsync(0)
   whole.abort(new Error('given up'))
   await vi.advanceTimersByTimeAsync(0)
-  expect(ended).toHaveBeenCalledExactlyOnceWith(new Error('given up'))
+  expect(ended).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ errors: [new Error('given up')] }))
 })

@@ -75,9 +75,9 @@ async function alone({ ownId, peerId, seen = [], ...network }: { ownId: PeerId; 
     events: new EventTarget(),
     connectionGater: {},
     peerStore: { get: async () => ({ addresses: (network.known ?? []).map((address) => ({ multiaddr: multiaddr(address) })) }) },
-    transportManager: { dialTransportForMultiaddr: () => ({}) },
+    transportManager: { dialTransportForMultiaddr: () => ({}), dial: network.dial },
     addressManager: { getAddresses: () => [] },
-    connectionManager: { getConnections: () => network.connections ?? [], openConnection: network.dial },
+    connectionManager: { getConnections: () => network.connections ?? [] },
     registrar: {
       async handle(_protocol: string, given: StreamHandler) {
         handler = given

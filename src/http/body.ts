@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { InvalidJson, InvalidRequest, IpnsTypeRequired, type PeergateError, UnsupportedMediaType } from '../errors.ts'
+import { isTooDeep } from '../lib/json-depth.ts'
 import { ipnsType, rawType } from './operation.ts'
 
 const compressed = 'A body must not have a Content-Encoding.'
@@ -34,6 +35,7 @@ export function readBodies(app: FastifyInstance): void {
     if (body.length === 0) return done(null, undefined)
     if (!isUtf8(body)) return done(new InvalidJson('The body is not UTF-8.'))
     const text = body.toString('utf8').replace(/^\ufeff/, '')
+    if (isTooDeep(text)) return done(new InvalidJson('The body is nested too deeply.'))
     try {
       const value: unknown = JSON.parse(text)
       // Fastify passes null for a missing body.

@@ -1,4 +1,5 @@
 import { InvalidFrame, InvalidJson, type PeergateError, UnknownFrameType } from '../errors.ts'
+import { isTooDeep } from '../lib/json-depth.ts'
 import { inputParser } from '../model/validation.ts'
 import { type ClientFrame, clientFrameSchema, type FrameId, frameRules } from './client-frames.ts'
 
@@ -13,6 +14,7 @@ const idSchema = clientFrameSchema.options[0].shape.id
 
 /** Decodes a JSON frame. */
 export function decodeFrame(text: string): Decoded {
+  if (isTooDeep(text)) return { kind: 'bad', error: new InvalidJson('The frame is nested too deeply.') }
   let json: unknown
   try {
     json = JSON.parse(text)

@@ -147,3 +147,12 @@ test('each chunk of a body counts: who sends too many small ones is refused, and
   expect(status).toBe(429)
   expect(written).toBeLessThan(endless)
 })
+
+test('a body that is nested too deeply is refused before it is parsed, which would take long', async () => {
+  const { call } = await appForTest()
+  const nested = `${'['.repeat(700_000)}${']'.repeat(700_000)}`
+  for (const raw of [nested, `{"data":${nested},"encoding":"json"}`]) {
+    const answer = await call('POST', '/v1/topics/x/messages', { raw, headers: { 'content-type': 'application/json' } })
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_json', detail: 'The body is nested too deeply.' } })
+  }
+})

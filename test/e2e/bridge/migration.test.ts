@@ -9,8 +9,8 @@ import { stockNode } from '../../fixtures/stock-node.ts'
 import { byLength } from '../../fixtures/test-length.ts'
 
 const topic = 'orders'
-const messages = byLength({ gate: 1_000, full: 10_000 })
-const kills = byLength({ gate: 8, full: 20 })
+const messages = byLength({ gate: 2_000, full: 10_000 })
+const kills = 20
 /** At each gateway. */
 const publishers = 4
 

@@ -21,10 +21,9 @@ import { openLinkedPeer } from '../../fixtures/raw-peer.ts'
 import { residentMiB } from '../../fixtures/resident-memory.ts'
 import { adminToken, startSmallGateway } from '../../fixtures/small-gateway.ts'
 import { stockNode } from '../../fixtures/stock-node.ts'
-import { byLength } from '../../fixtures/test-length.ts'
 
 /** Connections to each port, and at once: fewer than the port of metrics serves. */
-const connections = byLength({ gate: 800, full: 2_000 })
+const connections = 2_000
 const atOnce = 24
 const testMs = 300_000
 /** Resident memory that may be left of an attack: what the engine of JavaScript has not given back yet. */

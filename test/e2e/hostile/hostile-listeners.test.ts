@@ -19,7 +19,6 @@ import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
 import type { Random } from '../../fixtures/random.ts'
 import { residentMiB } from '../../fixtures/resident-memory.ts'
 import { adminToken, startSmallGateway } from '../../fixtures/small-gateway.ts'
-import { byLength } from '../../fixtures/test-length.ts'
 
 const testMs = 300_000
 /** Resident memory that may be left of an attack: what the engine of JavaScript has not given back yet. */
@@ -145,7 +144,7 @@ test(
       NODE_EXTRA_CA_CERTS: files.certFile,
     })
     const [lendPlain, lendSecure, lendRelay] = [lending(plain.slice(1)), lending(secure), lending(relays)]
-    const dials = byLength({ gate: 1_050, full: 2_050 })
+    const dials = 2_050
     await attack(gateway, {
       seed: 1,
       dials,
@@ -161,7 +160,7 @@ test(
     // A dial to where a link still is, is answered by that.
     expect(answeredBy([...plain, ...secure, ...relays])).toBeGreaterThan(0.9 * dials)
     expect(answeredBy(relays)).toBeGreaterThan(0.1 * dials)
-    expect(relays.reduce((sum, { offered }) => sum + offered, 0)).toBeGreaterThan(dials / 21)
+    expect(relays.reduce((sum, { offered }) => sum + offered, 0)).toBeGreaterThan(100)
     expect(configured?.answered).toBeGreaterThan(0)
   },
   testMs,
@@ -191,7 +190,7 @@ test(
     )
     const [lendListener, lendWebSocket] = [lending(listeners.slice(1)), lending(webSockets)]
     const [lendQuic, lendNode] = [lending(quic), lending(nodes)]
-    const dials = byLength({ gate: 550, full: 1_050 })
+    const dials = 1_050
     await attack(gateway, {
       seed: 2,
       dials,

@@ -194,7 +194,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.setErrorHandler(handleError)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => stringifyJson)
-  readBodies(app)
+  readBodies(app, components)
   if (init.tracing === true) traceRequests(app)
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(safeHeaders)

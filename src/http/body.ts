@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { InvalidJson, InvalidRequest, IpnsTypeRequired, type PeergateError, UnsupportedMediaType } from '../errors.ts'
-import { isTooDeep } from '../lib/json-depth.ts'
+import { costOfMembers, type Rates } from '../access/rates.ts'
+import { InvalidJson, InvalidRequest, IpnsTypeRequired, type PeergateError, toPeergateError, UnsupportedMediaType } from '../errors.ts'
+import { jsonShape } from '../lib/json-shape.ts'
 import { ipnsType, rawType } from './operation.ts'
+import { clientOf } from './request-bytes.ts'
 
 const compressed = 'A body must not have a Content-Encoding.'
 
@@ -21,9 +23,9 @@ const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i
  * Reads bodies as `application/json`: UTF-8 (RFC 8259 §8.1), uncompressed. Keys such as `__proto__` are keys like any
  * other: JSON.parse gives the value a property of its own, and schemas know no such key. Reads
  * `application/octet-stream` if the operation accepts it, and otherwise only the type that the operation names. The body
- * of a GET or DELETE is not read.
+ * of a GET or DELETE is not read. The members of its objects are charged before it is parsed.
  */
-export function readBodies(app: FastifyInstance): void {
+export function readBodies(app: FastifyInstance, components: { rates: Pick<Rates, 'take'> }): void {
   app.addHttpMethod('DELETE', { hasBody: false, overrideExisting: true })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
@@ -35,7 +37,13 @@ export function readBodies(app: FastifyInstance): void {
     if (body.length === 0) return done(null, undefined)
     if (!isUtf8(body)) return done(new InvalidJson('The body is not UTF-8.'))
     const text = body.toString('utf8').replace(/^\ufeff/, '')
-    if (isTooDeep(text)) return done(new InvalidJson('The body is nested too deeply.'))
+    const shape = jsonShape(text)
+    if (shape.isTooDeep) return done(new InvalidJson('The body is nested too deeply.'))
+    try {
+      components.rates.take(clientOf(request), costOfMembers(shape.members))
+    } catch (error) {
+      return done(toPeergateError(error))
+    }
     try {
       const value: unknown = JSON.parse(text)
       // Fastify passes null for a missing body.

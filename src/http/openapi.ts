@@ -174,7 +174,7 @@ const budgetHeaders = {
   },
   'RateLimit-Policy': {
     description:
-      'The name of that budget, and the units of a full one (`q`). An operation costs its `x-cost`, and one unit for each 4 KiB of its body.',
+      'The name of that budget, and the units of a full one (`q`). An operation costs its `x-cost`, one unit for each 4 KiB of its body, and one for each 150 members of the objects in it.',
     schema: { type: 'string' },
     example: '"token";q=2000',
   },

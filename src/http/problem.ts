@@ -29,6 +29,7 @@ export const problemSchema = z
     earliest: cursorSchema.optional().describe('The position before the oldest matching message; only with the codes `cursor_…`.'),
     latest: cursorSchema.optional().describe('The position of the newest message; only with the codes `cursor_…`.'),
     epoch: z.string().optional().describe('Epoch of the current log; only with the codes `cursor_…`.'),
+    budget: z.string().optional().describe('The budget that is spent, `token` or `address`; only with the code `rate_limited`.'),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' })
 export type Problem = z.infer<typeof problemSchema>

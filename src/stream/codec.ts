@@ -27,7 +27,8 @@ export interface EntryFormat {
 export interface Codec extends FrameWriter {
   /** The subprotocol that selects this codec. */
   readonly subprotocol: 'peergate.v1.json' | 'peergate.v1.cbor'
-  read(raw: Buffer, binary: boolean): Decoded
+  /** @param pay see `decodeFrame` */
+  read(raw: Buffer, binary: boolean, pay: (members: number) => void): Decoded
 }
 
 /** JSON in text messages. */
@@ -59,7 +60,7 @@ function createJsonCodec(form: string, frameOf: Framing): Codec {
     subprotocol: 'peergate.v1.json',
     write: (frame) => textFrame(stringifyJson(frame)),
     writeEntry: (entry, format) => entry.frame(keyOf(form, format), () => textFrame(jsonFrame(entry, format))),
-    read: (raw, binary) => (binary ? notAFrame('This stream uses JSON in text messages.') : decodeFrame(raw.toString())),
+    read: (raw, binary, pay) => (binary ? notAFrame('This stream uses JSON in text messages.') : decodeFrame(raw.toString(), pay)),
   }
 }
 

@@ -1,5 +1,5 @@
 import { ofEndedToken } from '../access/endings.ts'
-import { costOfBytes } from '../access/rates.ts'
+import { costOfBytes, costOfMembers } from '../access/rates.ts'
 import { InvalidRequest, ServiceLimit, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { requireAction, requireTopic, requireTopics } from '../model/grant.ts'
@@ -22,6 +22,8 @@ import { createWorkCommands } from './work-commands.ts'
 export interface Commands {
   /** Charges the client for the bytes of a frame, plus one unit, before the frame is decoded. @throws RateLimited */
   receive(bytes: number, client: Client): void
+  /** Charges the client for the members of a frame's objects, before they are parsed. @throws RateLimited */
+  parse(members: number, client: Client): void
   /**
    * Carries out a frame and answers it. Resolves when the next frame may be taken. `rest` is work that need not hold up
    * the next frame. `apart` is work that may take long: it does not count as a pending frame, so that a client can
@@ -224,6 +226,9 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     leave: work.leave,
     receive(bytes, { grant, address }) {
       rates.take({ grantId: grant.id, address }, frameCost + costOfBytes(bytes))
+    },
+    parse(members, { grant, address }) {
+      rates.take({ grantId: grant.id, address }, costOfMembers(members))
     },
     async take(frame, client) {
       const { cost, action, topics } = ruleOf(frame)

@@ -61,7 +61,6 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
 const namedBytes = 4_096
 /** Pings without a sign of life, after which a client is taken for gone. */
 const maxUnansweredPings = 2
-
 /** Bytes of a close frame with its reason, at most. */
 const goodbyeBytes = 127
 
@@ -248,8 +247,9 @@ class WebSocketClient implements Connection, Client {
   #onMessage(raw: Buffer, binary: boolean): void {
     this.#unansweredPings = 0
     const { held, refusal, isLast = false } = this.#admit(raw.length)
+    const pay = (members: number) => this.#components.commands.parse(members, this)
     // A refused frame is decoded only if it is small, for the id in the answer.
-    const decoded = refusal === undefined || raw.length <= namedBytes ? this.#components.codec.read(raw, binary) : undefined
+    const decoded = refusal === undefined || raw.length <= namedBytes ? this.#components.codec.read(raw, binary, pay) : undefined
     if (decoded?.kind === 'bad') {
       this.#answerError(decoded.error)
       this.close('badFrame')

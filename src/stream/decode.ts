@@ -1,5 +1,5 @@
-import { InvalidFrame, InvalidJson, type PeergateError, UnknownFrameType } from '../errors.ts'
-import { isTooDeep } from '../lib/json-depth.ts'
+import { InvalidFrame, InvalidJson, type PeergateError, toPeergateError, UnknownFrameType } from '../errors.ts'
+import { jsonShape } from '../lib/json-shape.ts'
 import { inputParser } from '../model/validation.ts'
 import { type ClientFrame, clientFrameSchema, type FrameId, frameRules } from './client-frames.ts'
 
@@ -12,9 +12,15 @@ export type Decoded =
 const parse = inputParser(clientFrameSchema)
 const idSchema = clientFrameSchema.options[0].shape.id
 
-/** Decodes a JSON frame. */
-export function decodeFrame(text: string): Decoded {
-  if (isTooDeep(text)) return { kind: 'bad', error: new InvalidJson('The frame is nested too deeply.') }
+/** Decodes a JSON frame. @param pay charges for the members of its objects before they are parsed; may throw RateLimited */
+export function decodeFrame(text: string, pay: (members: number) => void): Decoded {
+  const { isTooDeep, members } = jsonShape(text)
+  if (isTooDeep) return { kind: 'bad', error: new InvalidJson('The frame is nested too deeply.') }
+  try {
+    pay(members)
+  } catch (error) {
+    return { kind: 'refused', id: undefined, error: toPeergateError(error) }
+  }
   let json: unknown
   try {
     json = JSON.parse(text)

@@ -160,6 +160,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
       earliest: cursorSchema.optional(),
       latest: cursorSchema.optional(),
       epoch: z.string().optional(),
+      budget: z.string().optional(),
     })
     .describe('Answers a refused frame, or reports a failure.'),
   z

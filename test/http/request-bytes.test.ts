@@ -19,9 +19,10 @@ async function serverForTest() {
   const held: number[] = []
   const charged: number[] = []
   const answer = Promise.withResolvers<string>()
-  const rates = { take: (_client: unknown, cost: number) => void charged.push(cost) }
-  readBodies(app)
-  countRequestBytes(app, { requestBytes, rates: rates as unknown as Parameters<typeof countRequestBytes>[1]['rates'] })
+  const take = (_client: unknown, cost: number) => void charged.push(cost)
+  const rates = { take } as unknown as Parameters<typeof countRequestBytes>[1]['rates']
+  readBodies(app, { rates })
+  countRequestBytes(app, { requestBytes, rates })
   app.post('/', async () => {
     held.push(requestBytes.bytes)
     return await answer.promise

@@ -408,6 +408,7 @@ class Problem(TypedDict):
     earliest: NotRequired[Cursor]
     latest: NotRequired[Cursor]
     epoch: NotRequired[str]
+    budget: NotRequired[str]
 
 
 class Published(TypedDict):

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isTooDeep } from '../../src/lib/json-depth.ts'
+import { jsonShape } from '../../src/lib/json-shape.ts'
 
 /** What makes a text long enough to be looked at. */
 const long = ' '.repeat(1_024)
@@ -15,5 +15,13 @@ test.each([
   ['a string that does not end', `"${'['.repeat(300)}`, false],
   ['more ends than beginnings', ']'.repeat(300), false],
 ])('of a JSON text with %s', (_, text, expected) => {
-  expect(isTooDeep(long + text)).toBe(expected)
+  expect(jsonShape(long + text).isTooDeep).toBe(expected)
+})
+
+test.each([
+  ['members of all objects', '{"a":{"b":[{"c":1}]},"d":2}', 4],
+  ['none of strings and names', '{"a:b":":","c\\":":":3}', 2],
+  ['none of arrays', '[1,[2,"x"],{}]', 0],
+])('a JSON text has %s', (_, text, members) => {
+  expect(jsonShape(long + text)).toEqual({ isTooDeep: false, members })
 })

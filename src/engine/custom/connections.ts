@@ -153,6 +153,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     dial: dials.dial,
     dialLearnt: dials.dialLearnt,
     linkTo: dials.linkTo,
+    told: dials.told,
     adopt,
     refusals,
     async welcome(link) {

@@ -15,6 +15,7 @@ import type { DialOptions } from '../engine.ts'
 import { addressProblem } from './addresses.ts'
 import type { Bootstrap } from './bootstrap.ts'
 import { NotAsked } from './dht/lookup.ts'
+import { createLearntDials, type LearntDials } from './learnt-dials.ts'
 import { type Goodbye, LinkRefused } from './link/goodbye.ts'
 import type { Link } from './link/link.ts'
 import type { LinkHandshake } from './link/link-handshake.ts'
@@ -30,8 +31,10 @@ import type { Reach } from './reach/reach.ts'
 export interface Dials {
   /** Implements the engine's `dial`. */
   dial(text: string, options: DialOptions): Promise<DialledLink>
-  /** Dials addresses that other peers have told, one after another. Returns whether the peer is linked afterwards. */
-  dialLearnt(peer: PeerRecord, signal: AbortSignal): Promise<boolean>
+  /** Dials addresses that other peers have told. Returns whether the peer is linked afterwards. */
+  dialLearnt: LearntDials['dial']
+  /** Other peers have told addresses. */
+  told: LearntDials['told']
   /**
    * A link for a request to a peer, dialled at addresses that other peers have told.
    * @throws NotAsked when no link is wanted, Error when the peer does not answer
@@ -182,27 +185,24 @@ export function createDials(init: { peerId: string; limits: Pick<Limits, 'dialTi
     }
   }
 
-  async function dialLearnt({ peerId: other, multiaddrs }: PeerRecord, signal: AbortSignal): Promise<boolean> {
-    for (const text of multiaddrs) {
-      if (signal.aborted || !isWanted(other)) break
-      try {
-        const address = parseAddress(text)
-        if (addressProblem(address) !== undefined || peerIdOf(address) !== other) continue
-        await dial(text, { source: 'learnt', signal })
-        return true
-      } catch (err) {
-        logger.debug({ err, multiaddr: text }, 'failed to dial a learnt peer')
-      }
-    }
-    return links.get(other) !== undefined
-  }
+  const learnt = createLearntDials({
+    async dial(other, text, signal) {
+      const address = parseAddress(text)
+      if (addressProblem(address) !== undefined || peerIdOf(address) !== other) throw new Error('it is not an address of the peer')
+      await dial(text, { source: 'learnt', signal })
+    },
+    isLinked: (other) => links.get(other) !== undefined,
+    isWanted,
+    logger,
+  })
 
   return {
     dial,
-    dialLearnt,
+    dialLearnt: learnt.dial,
+    told: learnt.told,
     async linkTo(peer, signal) {
       if (!isWanted(peer.peerId)) throw new NotAsked('this node wants no link with this peer now')
-      await dialLearnt(peer, signal)
+      await learnt.dial(peer, signal)
       const link = links.get(peer.peerId)
       if (link === undefined) throw new Error('could not dial the peer')
       return link

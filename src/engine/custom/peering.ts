@@ -251,7 +251,10 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     reach,
     addresses,
     viewOf: views.viewOf,
-    told: (multiaddrs, link) => policy.told(multiaddrs, tellerOf(link)),
+    told(multiaddrs, link) {
+      policy.told(multiaddrs, tellerOf(link))
+      connections.told(multiaddrs)
+    },
     updateLinks,
     unblock(other) {
       if (connections.unblock(other)) seeking.lost(other)

@@ -375,6 +375,21 @@ export const customEngine = [
     ],
   ),
   ...breaks(
+    'src/engine/custom/learnt-dials.ts',
+    ['test/engine/custom/learnt-dials.test.ts'],
+    [
+      ['an address that does not answer holds up the others', 'createDeadline(aheadMs,', 'createDeadline(100 * aheadMs,'],
+      ['all addresses are dialled at once', '          await nextIsDue()\n', ''],
+      ['a dial that has failed holds up the next', 'orAborted(ended.promise, ahead.signal)', 'orAborted(added.promise, ahead.signal)'],
+      ['a peer is dialled on when it is linked', '!isReached && !signal.aborted && isWanted(peerId)', '!isReached && !signal.aborted'],
+      ['dials of one peer have no bound', ' || known.size >= maxAddresses', ''],
+      ['addresses are dialled twice', 'known.has(multiaddr) || ', ''],
+      ['a new address waits for those that do not answer', 'Promise.race([ended.promise, added.promise])', 'ended.promise'],
+      ['a dial takes the addresses of other peers', 'multiaddr.endsWith(`/p2p/${peerId}`)', 'multiaddr.endsWith(peerId) || peerId'],
+      ['a peer counts as not reached while it is dialled', 'else if (dials > 0)', 'else if (dials < 0)'],
+    ],
+  ),
+  ...breaks(
     'src/engine/custom/refusals.ts',
     ['test/engine/custom/refusals.test.ts'],
     [

@@ -230,7 +230,14 @@ export const customEngine = [
     [
       ['peers take all attempts', ' || followed.length >= maxFollowed', ''],
       ['attempts never rest', 'place === attemptsInRow - 1 ? restMs : ', ''],
-      ['a link that was replaced counts as a failed attempt', '(!isMeeting && links.get(link.peerId) !== link)', 'false'],
+      ['a link that was replaced counts as a failed attempt', 'if (current === link) return false', 'return false'],
+      ['an attempt ends with its link, whoever is to begin', 'return current.direction !== link.direction', 'return true'],
+      ['an attempt goes on where the other end is to begin', 'return current.direction !== link.direction', 'return false'],
+      [
+        'an attempt waits for what was asked on a link that is gone',
+        "const isAsking = !isMeeting && link.direction === 'outbound'",
+        'const isAsking = false',
+      ],
       ['an attempt that its peer has given up is kept', 'if (before !== undefined) end(before)', ''],
       ['the next attempt waits for the next step', 'if (ms < restMs) setTimeout(step, ms + 1).unref()', ''],
       ['any relay shows any peer', 'if (attempt?.relayId !== relay.peerId) return false', 'if (attempt === undefined) return false'],

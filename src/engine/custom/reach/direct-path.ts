@@ -108,11 +108,17 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
   }
 
   /**
-   * Whether the link of an attempt was replaced before the ends connected. Two ends that dial each other through the
-   * relay have two links for a moment. The attempt says nothing of the routers, and another begins on the link that counts.
+   * Whether the link of an attempt was replaced, and the attempt with it. Two ends that dial each other through the relay
+   * have two links for a moment. Addresses that were asked for come whatever becomes of the link, so the attempt goes on
+   * while the same end is to begin; else it says nothing of the routers, and another begins on the link that counts.
    */
   function isOutdated({ link, isMeeting, outdated }: Attempt): boolean {
-    return outdated.signal.aborted || (!isMeeting && links.get(link.peerId) !== link)
+    if (outdated.signal.aborted) return true
+    const current = links.get(link.peerId)
+    if (current === link) return false
+    const isAsking = !isMeeting && link.direction === 'outbound'
+    if (current?.isRelayed !== true || isAsking) return !isMeeting
+    return current.direction !== link.direction
   }
 
   function leave(attempt: Attempt): void {

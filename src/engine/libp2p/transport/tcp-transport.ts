@@ -7,6 +7,9 @@ import { createArrivingSockets } from './arriving-sockets.ts'
 import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 
+/** Sockets of one hole that a responder makes, each after the initiator has ended the one before. */
+const maxAnswers = 4
+
 export interface TcpTransportComponents {
   gate: DialGate
   /** Undefined: dials leave from any port. */
@@ -33,7 +36,8 @@ export function tcpTransport(
 
     /** The peer's dial may arrive before this one, and takes the place between the two ports: this one comes after it. */
     async function connect(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
-      if (options.initiator !== true) return await connectOnce(target, options)
+      if (options.initiator === false) return await answer(target, options)
+      if (options.initiator === undefined) return await connectOnce(target, options)
       const peer = withoutPeerId(target.address)
       await arriving.end(peer)
       for (;;) {
@@ -42,6 +46,20 @@ export function tcpTransport(
         } catch (error) {
           if (!isPortTaken(error)) throw error
           await arriving.ended(peer, options.signal).catch(() => Promise.reject(error))
+        }
+      }
+    }
+
+    /**
+     * The responder's part of it: when the initiator has ended the socket, its own dial is on the way. A router of this end
+     * takes that for a part of the ended connection, and drops it, until this end dials again.
+     */
+    async function answer(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
+      for (let answers = 1; ; answers++) {
+        try {
+          return await connectOnce(target, options)
+        } catch (error) {
+          if (!mayHaveCrossed(error) || answers === maxAnswers || options.signal.aborted) throw error
         }
       }
     }

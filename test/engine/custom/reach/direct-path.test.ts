@@ -23,7 +23,7 @@ interface Met {
   now: number
 }
 
-function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean; dialsEnd?: boolean } = {}) {
+function pair(init: { meets?: boolean; isMet?: boolean; canShare?: boolean; isShown?: boolean; dialsEnd?: boolean } = {}) {
   const state = {
     now: 0,
     met: [] as Met[],
@@ -32,6 +32,8 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean; di
     dialled: [] as string[],
     isShown: init.isShown ?? true,
     meets: init.meets ?? true,
+    /** Whether a meeting ends before its signal fires. */
+    isMet: init.isMet ?? true,
     dialsEnd: init.dialsEnd ?? true,
   }
   const ends: Record<string, DirectPath> = {}
@@ -68,8 +70,9 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean; di
         const at = addresses[name]
         if (state.isShown && at !== undefined) ends[peerId]?.seen(relay, name, at)
       },
-      async meet(at, _relay, side) {
+      async meet(at, _relay, side, signal) {
         state.met.push({ by: name, at, side, now: state.now })
+        if (!state.isMet) await orAborted(new Promise(() => undefined), signal)
         if (!state.meets) throw new Error('nobody came')
       },
       async dialOwn({ peerId }) {
@@ -207,18 +210,37 @@ describe('two ends of a relayed link', () => {
     expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
   })
 
-  test('end an attempt that has come to the connections when its link is replaced', async () => {
-    const { a, b, state, link, pass } = pair()
+  test.each<[string, number]>([
+    ['has come to the connections', roundTripMs / 4],
+    ['has an address that the other does not have yet', 0],
+  ])('end an attempt that %s when its link is replaced by one of the same end', async (_, afterMs) => {
+    const { a, b, state, link, pass } = pair({ isShown: afterMs > 0 })
     a.step()
-    await pass(roundTripMs / 4)
-    expect(state.shown).toEqual(['b', 'a'])
+    await pass(afterMs)
     link('a', 'b', 'outbound')
     link('b', 'a', 'inbound')
+    state.isShown = true
+    if (afterMs === 0) a.seen(relay, 'b', addresses.b as SeenAt)
+    b.step()
+    a.step()
+    await pass(roundTripMs)
+    await pass(roundTripMs)
+    expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
+  })
+
+  test('begin again at once when the link of an attempt that has come to the connections is replaced by one of the other end', async () => {
+    const { a, b, state, link, pass } = pair({ isMet: false })
+    a.step()
+    await pass(roundTripMs)
+    expect([a.size, b.size, state.met.length]).toEqual([1, 1, 2])
+    link('a', 'b', 'inbound')
+    link('b', 'a', 'outbound')
+    state.isMet = true
     a.step()
     b.step()
     await pass(roundTripMs)
-    expect(state.shown).toEqual(['b', 'a'])
-    expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
+    expect(state.met.map(({ by, side }) => `${by} ${side.role}`)).toEqual(['b responder', 'a initiator', 'a responder', 'b initiator'])
+    expect(state.ended).toEqual(['a succeeded', 'b succeeded'])
   })
 
   test('do not try when the port of the link to the relay cannot be shared, and nobody is asked', async () => {

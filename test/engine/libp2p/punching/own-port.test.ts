@@ -127,6 +127,22 @@ test('so does one that the system has refused because it had accepted the dial o
   expect(first.fromOwnPort).toHaveLength(1)
 })
 
+test.each([
+  [3, [4, 'reached']],
+  [4, [4, 'ECONNRESET']],
+])(
+  'the dial of a responder is made again when the initiator has ended it for its own: %i times, with this outcome',
+  async (ended, outcome) => {
+    const failures = Array.from({ length: ended }, () => Object.assign(new Error('ECONNRESET'), { name: 'EncryptionFailedError' }))
+    const { dial, port } = await listening('/ip4/0.0.0.0', true, failures)
+    const { address, clients } = await server()
+    const dialled = dial(address, { initiator: false })
+    const result = await dialled.then(() => 'reached').catch(({ message }: Error) => message)
+    await expect.poll(() => [clients.length, result]).toEqual(outcome)
+    expect(new Set(clients)).toEqual(new Set([port]))
+  },
+)
+
 test('a dial-back leaves from a port that the peer has not sent to', async () => {
   const { dial, fromOwnPort, port } = await listening()
   const { address, clients } = await server()

@@ -60,6 +60,14 @@ test('an address that does not answer is half a second ahead of the next', async
   expect(result).toEqual({ linked: true })
 })
 
+test('IPv6 is dialled first where the peer has both, and relays keep their place behind it', async () => {
+  const { dial, dialled } = learntDials()
+  const [relayed, six] = [`/ip6/2600::9/tcp/1/ws/p2p/relay/p2p-circuit/p2p/${peerId}`, `/ip6/2600::1/tcp/1/ws/p2p/${peerId}`]
+  dial([live, relayed, six])
+  for (let dials = 0; dials < 3; dials++) await passed(aheadMs)
+  expect(dialled).toEqual([six, live, relayed])
+})
+
 test('after an address that fails the next one is dialled at once', async () => {
   const { dial, dialled, fails } = learntDials()
   dial([dead, live])

@@ -386,6 +386,7 @@ export const customEngine = [
     ['test/engine/custom/learnt-dials.test.ts'],
     [
       ['an address that does not answer holds up the others', 'createDeadline(aheadMs,', 'createDeadline(100 * aheadMs,'],
+      ['IPv6 comes as it is told', 'multiaddrs.toSorted(ipv6First)', 'multiaddrs'],
       ['all addresses are dialled at once', '          await nextIsDue()\n', ''],
       ['a dial that has failed holds up the next', 'orAborted(ended.promise, ahead.signal)', 'orAborted(added.promise, ahead.signal)'],
       ['a peer is dialled on when it is linked', '!isReached && !signal.aborted && isWanted(peerId)', '!isReached && !signal.aborted'],

@@ -40,7 +40,7 @@ export function readBodies(app: FastifyInstance, components: { rates: Pick<Rates
     const shape = jsonShape(text)
     if (shape.isTooDeep) return done(new InvalidJson('The body is nested too deeply.'))
     try {
-      components.rates.take(clientOf(request), costOfMembers(shape.members))
+      if (shape.members > 0) components.rates.take(clientOf(request), costOfMembers(shape.members))
     } catch (error) {
       return done(toPeergateError(error))
     }

@@ -17,7 +17,7 @@ export function decodeFrame(text: string, pay: (members: number) => void): Decod
   const { isTooDeep, members } = jsonShape(text)
   if (isTooDeep) return { kind: 'bad', error: new InvalidJson('The frame is nested too deeply.') }
   try {
-    pay(members)
+    if (members > 0) pay(members)
   } catch (error) {
     return { kind: 'refused', id: undefined, error: toPeergateError(error) }
   }

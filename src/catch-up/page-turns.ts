@@ -33,7 +33,7 @@ export interface ListedPage {
 }
 
 /**
- * After a wait in vain, nothing waits for so many milliseconds: peers that give their logs slowly delay others no further.
+ * Milliseconds without any waits after one has timed out, so that a peer that serves its log slowly delays the others only once.
  */
 const pauseMs = 600_000
 

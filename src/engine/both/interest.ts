@@ -52,7 +52,7 @@ export interface InterestComponents {
 
 /** Milliseconds between two looks at what is still wanted. */
 const lookMs = 5_000
-/** Topics without room that are considered again in one look while there is none. */
+/** Maximum topics, of those that found no room, that one look tries again while there still is none. */
 const maxConsidered = 100
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {

@@ -2,7 +2,7 @@ import { createCounter } from '../../lib/counter.ts'
 
 /**
  * Topics that subscribers in the other network want, each counted to one of them: the one to which the fewest are
- * counted. So whoever subscribes to many topics can be told from those who want a few.
+ * counted. The counts show which subscribers want many topics, and which only a few.
  */
 export interface WantedTopics {
   readonly size: number

@@ -83,7 +83,7 @@ async function sentAsEvents({ url }: Started): Promise<ServerFrame[]> {
 test.each(['custom', 'libp2p'] as const)(
   'what a disk has changed is served to nobody, and fetched from a neighbour (%s)',
   async (engine) => {
-    const neighbour = await start(await temporaryDirectory(), engine)
+    let neighbour = await start(await temporaryDirectory(), engine)
     const directory = await temporaryDirectory()
     const first = await start(directory, engine, neighbour.multiaddrs)
     for (const { rest } of [neighbour, first]) await rest.call('PUT', `/v1/topics/${topic}`)
@@ -96,7 +96,8 @@ test.each(['custom', 'libp2p'] as const)(
     expect(await first.end('SIGTERM')).toBe(0)
     await flipBit(directory, 'what the gateway itself has signed')
 
-    // Nobody is there whom it could ask.
+    // Nobody is there whom it could ask: it remembers its neighbour, and would dial it.
+    expect(await neighbour.end('SIGTERM')).toBe(0)
     const alone = await start(directory, engine)
     for (let round = 0; round < 2; round++) {
       const { items, gaps } = await pageOf(alone)
@@ -110,6 +111,7 @@ test.each(['custom', 'libp2p'] as const)(
     expect((await alone.rest.call('GET', `/v1/messages/${own.id}`)).status).toBe(404)
     expect(await alone.end('SIGTERM')).toBe(0)
 
+    neighbour = await start(neighbour.directory, engine)
     const again = await start(directory, engine, neighbour.multiaddrs)
     await using follower = await openStream(again.url, { query: `?topic=${topic}&after=earliest` })
     await follower.until(() => follower.messages.some(({ id }) => id === own.id))

@@ -21,9 +21,9 @@ const init = { limits: defaultLimits }
 const contract = documentsOf(documentedRoutes(init, createContract(init)))
 
 const documents = [
-  { path: 'openapi.yaml', generate: () => contract.openapiYaml },
-  { path: 'asyncapi.yaml', generate: () => contract.asyncapiYaml },
-  { path: pythonOperationsPath, generate: () => pythonOperations(contract.openapiYaml) },
+  { path: 'openapi.yaml', generate: () => contract.openapi.yaml() },
+  { path: 'asyncapi.yaml', generate: () => contract.asyncapi.yaml() },
+  { path: pythonOperationsPath, generate: () => pythonOperations(contract.openapi.yaml()) },
   { path: 'README.md', generate: withVariables },
   { path: 'docs/limits.md', generate: limitsPage },
   { path: 'docs/metrics.md', generate: metricsPage },
@@ -44,7 +44,7 @@ for (const { path, generate } of documents) {
 }
 
 const restTypes = await readFile(fileURLToPath(new URL(`../${restTypesPath}`, import.meta.url)), 'utf8')
-if (!sealHolds(restTypes, contract.openapiYaml)) {
+if (!sealHolds(restTypes, contract.openapi.yaml())) {
   console.error(`${restTypesPath} is outdated. Run: npm run generate:rest-types`)
   process.exitCode = 1
 }

@@ -7,7 +7,7 @@ import { asyncApiDocument } from './asyncapi.ts'
 import { type JsonSchema, jsonSchema } from './json-schema.ts'
 import { type Answer, bytesSchema, checkTopicRights, conditionOf, type DocumentedRoute, problemCodes, tags } from './operation.ts'
 import { problemSchema, problemType } from './problem.ts'
-import type { Documents } from './routes/documents.ts'
+import type { Documents, DocumentTexts } from './routes/documents.ts'
 
 /**
  * The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream.
@@ -16,34 +16,18 @@ import type { Documents } from './routes/documents.ts'
 export function documentsOf(routes: DocumentedRoute[]): Documents {
   for (const route of routes) checkTopicRights(route)
   // Others' specifications describe the rest.
-  const openapi = once(() => openApiDocument(routes.filter(({ operation }) => operation.specifiedBy === undefined)))
-  const asyncapi = once(() => asyncApiDocument(upgradeRoute(routes)))
   return {
-    get openapi() {
-      return openapi()
-    },
-    get openapiJson() {
-      return JSON.stringify(openapi())
-    },
-    get openapiYaml() {
-      return yaml(openapi())
-    },
-    get asyncapi() {
-      return asyncapi()
-    },
-    get asyncapiJson() {
-      return JSON.stringify(asyncapi())
-    },
-    get asyncapiYaml() {
-      return yaml(asyncapi())
-    },
+    // Others' specifications describe the rest.
+    openapi: textsOf(() => openApiDocument(routes.filter(({ operation }) => operation.specifiedBy === undefined))),
+    asyncapi: textsOf(() => asyncApiDocument(upgradeRoute(routes))),
   }
 }
 
 /** Each document is made when it is asked for: all at once would block the event loop several times as long. */
-function once<Result>(make: () => Result): () => Result {
-  let made: Result | undefined
-  return () => (made ??= make())
+function textsOf(make: () => object): DocumentTexts {
+  let made: object | undefined
+  const document = () => (made ??= make())
+  return { json: () => JSON.stringify(document()), yaml: () => yaml(document()) }
 }
 
 function upgradeRoute(routes: DocumentedRoute[]): DocumentedRoute {

@@ -46,14 +46,16 @@ const asyncApiSchema = z.looseObject({ asyncapi: z.string() }).meta({ id: 'Async
 const jsonType = 'application/json; charset=utf-8'
 const yamlType = 'application/yaml'
 
-/** The contract: OpenAPI and AsyncAPI, each as JSON and YAML. Each is made when it is read. */
+/** The contract. */
 export interface Documents {
-  readonly openapi: { openapi: string }
-  readonly openapiJson: string
-  readonly openapiYaml: string
-  readonly asyncapi: { asyncapi: string }
-  readonly asyncapiJson: string
-  readonly asyncapiYaml: string
+  openapi: DocumentTexts
+  asyncapi: DocumentTexts
+}
+
+/** A document as JSON and as YAML. It is made when one of them is asked for. */
+export interface DocumentTexts {
+  json(): string
+  yaml(): string
 }
 
 export const documentContract = {
@@ -168,9 +170,12 @@ export const documentContract = {
 
 export function documentRoutes(app: App, components: { documents: () => Promise<Documents>; rates: Pick<Rates, 'take'> }): void {
   const { documents } = components
-  const kept = (text: (made: Documents) => string) => createKeptDocument(async () => Buffer.from(text(await documents())), components)
-  const openapi = { json: kept(({ openapiJson }) => openapiJson), yaml: kept(({ openapiYaml }) => openapiYaml) }
-  const asyncapi = { json: kept(({ asyncapiJson }) => asyncapiJson), yaml: kept(({ asyncapiYaml }) => asyncapiYaml) }
+  const kept = (name: keyof Documents) => ({
+    json: createKeptDocument(async () => Buffer.from((await documents())[name].json()), components),
+    yaml: createKeptDocument(async () => Buffer.from((await documents())[name].yaml()), components),
+  })
+  const openapi = kept('openapi')
+  const asyncapi = kept('asyncapi')
   const file = (name: keyof typeof assets) => createKeptDocument(assets[name].read, components)
   const files = {
     'explorer.js': file('explorer.js'),

@@ -164,6 +164,7 @@ export const limitsSchema = z.object({
   maxPeerSubscriptionBytes: limit(1_048_576, 'Maximum bytes of memory for the topic subscriptions of one peer, about 1 KiB each.', 1024),
   dialTimeoutMs: limit(10_000, 'Timeout of a dial, all addresses of the peer together, in milliseconds.'),
   silentLinkMs: limit(30_000, 'Silence of a peer, in milliseconds, that closes its link. It is pinged three times meanwhile.', 30),
+  returnMs: limit(30_000, 'Time, in milliseconds, in which a libp2p peer that keeps no log is fed what it missed when it returns.'),
   doubtedLinkMs: limit(
     8_000,
     'Time without any data from the peer, in milliseconds, after which a link is doubted: the peer is dialled again, and gets a new link if it answers.',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { toOutgoing } from '../../../src/engine/libp2p/gossip/outgoing-message.ts'
-import { behind, foreign, lanesTo, left, limits, numbers, peergate, peerId, rust } from '../../fixtures/gossip-lanes.ts'
+import { type OutgoingMessage, toOutgoing } from '../../../src/engine/libp2p/gossip/outgoing-message.ts'
+import { behind, foreign, lanesTo, left, limits, numbers, peergate, peerId, room, rust } from '../../fixtures/gossip-lanes.ts'
 
 /** What a peer misses when its stream or its link ends, and what has not left yet. */
 
@@ -152,6 +152,63 @@ describe('a peer whose link has ended', () => {
     for (let index = 0; index < 1_001; index++) lanes.hand(peerId, [toOutgoing(raw('', String(index)))])
     lanes.gone(peerId)
     expect(events).toMatchObject([{ topics: { length: 1_000 } }])
+  })
+})
+
+describe('a peer that keeps no log, and returns', () => {
+  /** A message that is sent or forwarded while the peer is away. */
+  const pass = ({ internals }: ReturnType<typeof lanesTo>, [message]: OutgoingMessage[]) => {
+    if (message !== undefined) internals.mcache.put({}, message.raw, true)
+  }
+
+  test('is behind from what may have been lost with its link, as soon as it has told its topics', () => {
+    const base = lanesTo(rust)
+    const { lanes, make, news } = base
+    const [old, next] = [make('old'), make('next')]
+    lanes.hand(peerId, old)
+    lanes.gone(peerId)
+    pass(base, next)
+    news()
+    lanes.told(peerId)
+    expect(news()).toEqual([behind(old[0]?.id()), room])
+    expect(lanes.hand(peerId, make('held back'))).toEqual([false])
+    expect([lanes.settle(peerId), lanes.settle(peerId)]).toEqual([false, true])
+    expect(lanes.hand(peerId, make('live'))).toEqual([true])
+  })
+
+  test('is behind from the first message that passed while it was away, where nothing was lost', () => {
+    const base = lanesTo(rust)
+    const { lanes, make, news } = base
+    lanes.told(peerId)
+    lanes.gone(peerId)
+    const [first, second] = [make('first'), make('second')]
+    pass(base, first)
+    pass(base, second)
+    expect(lanes.hand(peerId, make('third'))).toEqual([false])
+    expect(news()).toEqual([behind(first[0]?.id())])
+  })
+
+  test('has missed nothing where nothing passed, or where it reads the log', () => {
+    for (const traits of [rust, peergate]) {
+      const base = lanesTo(traits)
+      const { lanes, make, news } = base
+      lanes.told(peerId)
+      lanes.gone(peerId)
+      if (traits === peergate) pass(base, make('missed'))
+      lanes.told(peerId)
+      expect(lanes.hand(peerId, make('live'))).toEqual([true])
+      expect(news()).toEqual([])
+    }
+  })
+
+  test('begins anew when it was away for longer than `returnMs`', async () => {
+    const { lanes, make, news } = lanesTo(rust)
+    lanes.hand(peerId, make('old'))
+    lanes.gone(peerId)
+    news()
+    await vi.advanceTimersByTimeAsync(limits.returnMs + 1)
+    expect(lanes.hand(peerId, make('live'))).toEqual([true])
+    expect(news()).toEqual([])
   })
 })
 

@@ -39,7 +39,23 @@ export const gossip = [
         'lane.isBehind = true\n    lane.hasMissed = true',
         'lane.isBehind = true',
       ],
-      ['nobody is told that a peer is behind', "emit({ type: 'peer:behind', peerId, since })", ''],
+      [
+        'nobody is told that a peer is behind',
+        "lane.since ??= since\n    emit({ type: 'peer:behind', peerId, since })",
+        'lane.since ??= since',
+      ],
+      [
+        'nobody is told that a peer has missed something while it was away',
+        "if (since !== undefined) emit({ type: 'peer:behind'",
+        "if (peerId === '') emit({ type: 'peer:behind'",
+      ],
+      ['a Peergate that returns is fed', 'if (!catchesUp) departed.left', 'departed.left'],
+      [
+        'a peer that returns tells its topics in vain',
+        'const lane = laneOf(peerId)\n      if (lane === undefined || !(isNew',
+        'const lane = lanes.get(peerId)\n      if (lane === undefined || !(isNew',
+      ],
+      ['what passes is not noted', 'departed.passes(toOutgoing(message).id)', ''],
       ['a peer is behind from the last message', 'const [first] = fitting.slice(handed.size)', 'const [first] = fitting.slice(-1)'],
       [
         'the room of a stream is not counted',
@@ -67,9 +83,6 @@ export const gossip = [
       ['a peer that has caught up leaves what it was behind with', 'if (!lane.isBehind) lane.since = undefined', ''],
       ['a peer that takes batches still waits for pauses', 'if (traits(peerId).takesBatches) lanes', 'if (traits(peerId).catchesUp) lanes'],
       ['a peer that says what it is waits for no pauses', 'if (traits(peerId).takesBatches) lanes', 'lanes'],
-      ['a Kubo is sent messages as fast as others', 'traits(peerId).writesEach ?', 'false ?'],
-      ['everybody waits as long as a Kubo', 'traits(peerId).writesEach ?', 'true ?'],
-      ['a Kubo is sent messages faster than others', 'Math.max(limits.pacedMessageMs, limits.kuboMessageMs)', 'limits.kuboMessageMs'],
       ['a new stream is not noticed', 'if (lane !== undefined) tellRoom(peerId, lane)', ''],
       ['a peer that is not behind is told of', 'if (lane.isBehind) emit', 'emit'],
       ['all that was written to a broken stream counts', 'lane.written.since(unreadMs)', 'lane.written.since(limits.silentLinkMs)'],
@@ -81,7 +94,7 @@ export const gossip = [
       ],
       ['a stream that has ended loses what was written', 'if (since !== undefined) fallBehind(peerId, lane, since)', ''],
       ['a peer that comes again is still behind', 'lanes.delete(peerId)\n', ''],
-      ['what was on its way to a peer of ours is sent to others', 'traits(peerId).catchesUp ? undefined : ', ''],
+      ['what was on its way to a peer of ours is sent to others', 'catchesUp ? undefined : ', ''],
       ['what was on its way before a link ended is lost', 'lane.written.since(limits.silentLinkMs)', 'lane.written.since(inFlightMs)'],
       [
         'a peer that was behind leaves what it was behind with, and no more',
@@ -90,6 +103,25 @@ export const gossip = [
       ],
       ['what waited for a peer is lost with its link', 'inFlight ?? queued?.id() ?? lane.since', 'inFlight ?? lane.since'],
       ['what a peer was behind with is lost with its link', 'inFlight ?? queued?.id() ?? lane.since', 'inFlight ?? queued?.id()'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/gossip/lane.ts',
+    ['test/engine/libp2p/gossip-lanes.test.ts', 'test/engine/libp2p/gossip-lanes-ends.test.ts'],
+    [
+      ['a Kubo is sent messages as fast as others', 'traits().writesEach ?', 'false ?'],
+      ['everybody waits as long as a Kubo', 'traits().writesEach ?', 'true ?'],
+      ['a Kubo is sent messages faster than others', 'Math.max(limits.pacedMessageMs, limits.kuboMessageMs)', 'limits.kuboMessageMs'],
+      ['a peer that returns is not behind', 'isBehind: since !== undefined', 'isBehind: false'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/gossip/departed.ts',
+    ['test/engine/libp2p/departed.test.ts', 'test/engine/libp2p/gossip-lanes-ends.test.ts'],
+    [
+      ['a peer is remembered for ever', 'at < performance.now() - keepMs', 'at < 0'],
+      ['the last message that passed is the first that was missed', 'entry.since ??= since', 'entry.since = since'],
+      ['a peer returns twice', 'departed.delete(peerId)\n', ''],
     ],
   ),
   ...breaks(

@@ -5,13 +5,11 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import type { TrafficCounter } from '../../peer-traffic.ts'
 import type { Stragglers } from '../../stragglers.ts'
 import { streamRoomBytes } from '../transport/bounded-muxer.ts'
-import { createEcho } from './echo.ts'
+import { createDeparted } from './departed.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import type { GossipTraits } from './gossip-traits.ts'
-import type { Lane, LaneLimits } from './lane.ts'
+import { createLane, type Lane, type LaneLimits } from './lane.ts'
 import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
-import { createPacedQueue } from './paced-queue.ts'
-import { createWrittenLately } from './written-lately.ts'
 
 /**
  * The way out for own and forwarded messages: one lane per neighbour. A lane keeps the order, loses no message that the
@@ -51,7 +49,6 @@ export interface GossipLanes {
 const alwaysTakenBytes = 32_768
 /** Maximum time from write to read on a working link, in milliseconds. */
 const inFlightMs = 5_000
-const writtenStepMs = 250
 /**
  * Bytes of a stream that are reserved for control: gossipsub sends joins, leaves and grafts only once, whether or not
  * there is room.
@@ -66,7 +63,7 @@ const maxTopics = 1_000
 export function createGossipLanes(
   init: { limits: LaneLimits },
   components: {
-    internals: Pick<GossipInternals, 'sendRpc' | 'streamsOutbound' | 'peers'>
+    internals: Pick<GossipInternals, 'sendRpc' | 'streamsOutbound' | 'peers' | 'mcache'>
     traits(peerId: string): GossipTraits
     openPing(peerId: string): Promise<Stream>
     /** Whether the peer has a link. gossipsub learns of the end of a link late, and for some peers never. */
@@ -79,34 +76,24 @@ export function createGossipLanes(
   const { limits } = init
   const { internals, traits, openPing, isLinked, emit, traffic, reached } = components
   const lanes = new Map<string, Lane>()
+  const departed = createDeparted({ keepMs: limits.returnMs })
   const messageRoom = streamRoomBytes(limits) - controlBytes
 
   function laneOf(peerId: string): Lane | undefined {
     const known = lanes.get(peerId)
     if (known !== undefined || !isLinked(peerId)) return known
-    const lane: Lane = {
-      isBehind: false,
-      hasMissed: false,
-      maxRpcBytes: Number.POSITIVE_INFINITY,
-      full: undefined,
-      emptyAt: 0,
-      isForgotten: false,
-      suspectBytes: 0,
-      since: undefined,
-      topics: new Set(),
-      queue: createPacedQueue(
-        { maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
-        {
-          pauseMs: () => (traits(peerId).writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs),
-          send: (message) => write(peerId, lane, [message]),
-          untilRead: () => lane.echo.ask(),
-          onRoom: () => emit({ type: 'peer:room', peerId }),
-        },
-      ),
-      echo: createEcho({ open: () => openPing(peerId) }),
-      written: createWrittenLately({ keepMs: limits.silentLinkMs, stepMs: writtenStepMs }),
-    }
+    const since = departed.returned(peerId)
+    const lane = createLane(
+      { limits, since },
+      {
+        traits: () => traits(peerId),
+        send: (own, message) => write(peerId, own, [message]),
+        openPing: () => openPing(peerId),
+        onRoom: () => emit({ type: 'peer:room', peerId }),
+      },
+    )
     lanes.set(peerId, lane)
+    if (since !== undefined) emit({ type: 'peer:behind', peerId, since })
     return lane
   }
 
@@ -221,6 +208,12 @@ export function createGossipLanes(
     return (!isMore || sendRpc.call(internals, peerId, { ...rest, messages: [] })) && wasHanded
   }
 
+  const { put: remember } = internals.mcache
+  internals.mcache.put = (id, message, validated) => {
+    departed.passes(toOutgoing(message).id)
+    return remember.call(internals.mcache, id, message, validated)
+  }
+
   const { delete: forget } = internals.peers
   internals.peers.delete = (peerId) => {
     const lane = lanes.get(peerId)
@@ -277,8 +270,9 @@ export function createGossipLanes(
       lane.maxRpcBytes = Math.min(lane.maxRpcBytes, lane.suspectBytes - 1)
     },
     told(peerId) {
-      const lane = lanes.get(peerId)
-      if (lane?.isForgotten !== true) return
+      const isNew = !lanes.has(peerId)
+      const lane = laneOf(peerId)
+      if (lane === undefined || !(isNew || lane.isForgotten)) return
       lane.isForgotten = false
       tellRoom(peerId, lane)
     },
@@ -288,9 +282,11 @@ export function createGossipLanes(
       lanes.delete(peerId)
       lane.echo.close()
       const queued = lane.queue.clear()
-      const inFlight = traits(peerId).catchesUp ? undefined : lane.written.since(limits.silentLinkMs)
+      const { catchesUp } = traits(peerId)
+      const inFlight = catchesUp ? undefined : lane.written.since(limits.silentLinkMs)
       // In the order of sending. While a peer is being fed, the feeder knows how far it has come.
       const since = inFlight ?? queued?.id() ?? lane.since
+      if (!catchesUp) departed.left(peerId, since)
       if (since !== undefined) emit({ type: 'peer:left', peerId, since, topics: [...lane.topics] })
     },
   }

@@ -1,9 +1,10 @@
 import type { Stream } from '@libp2p/interface'
 import type { Limits } from '../../../limits.ts'
-import type { Echo } from './echo.ts'
+import { createEcho, type Echo } from './echo.ts'
+import type { GossipTraits } from './gossip-traits.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
-import type { PacedQueue } from './paced-queue.ts'
-import type { WrittenLately } from './written-lately.ts'
+import { createPacedQueue, type PacedQueue } from './paced-queue.ts'
+import { createWrittenLately, type WrittenLately } from './written-lately.ts'
 
 export type LaneLimits = Pick<
   Limits,
@@ -14,6 +15,7 @@ export type LaneLimits = Pick<
   | 'maxStreamBufferBytes'
   | 'maxMessageBytes'
   | 'silentLinkMs'
+  | 'returnMs'
 >
 
 /** The state of the way out to one neighbour. */
@@ -39,4 +41,44 @@ export interface Lane {
   readonly queue: PacedQueue<OutgoingMessage>
   readonly echo: Echo
   readonly written: WrittenLately
+}
+
+const writtenStepMs = 250
+
+/** @param init.since id of the first message that the peer may not have received; undefined when it is not behind */
+export function createLane(
+  { limits, since }: { limits: LaneLimits; since: string | undefined },
+  components: {
+    traits(): GossipTraits
+    /** Writes one message of the queue. Returns false when there is no room. */
+    send(lane: Lane, message: OutgoingMessage): boolean
+    openPing(): Promise<Stream>
+    /** The queue has room again. */
+    onRoom(): void
+  },
+): Lane {
+  const { traits, send, openPing, onRoom } = components
+  const lane: Lane = {
+    isBehind: since !== undefined,
+    hasMissed: false,
+    maxRpcBytes: Number.POSITIVE_INFINITY,
+    full: undefined,
+    emptyAt: 0,
+    isForgotten: false,
+    suspectBytes: 0,
+    since,
+    topics: new Set(),
+    queue: createPacedQueue(
+      { maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
+      {
+        pauseMs: () => (traits().writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs),
+        send: (message) => send(lane, message),
+        untilRead: () => lane.echo.ask(),
+        onRoom,
+      },
+    ),
+    echo: createEcho({ open: openPing }),
+    written: createWrittenLately({ keepMs: limits.silentLinkMs, stepMs: writtenStepMs }),
+  }
+  return lane
 }

@@ -1,6 +1,6 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { licensesOf } from './licenses.ts'
 
@@ -18,14 +18,25 @@ export async function buildConsole(directory: string = consoleDirectory): Promis
     platform: 'browser',
     tsconfig: 'console/tsconfig.json',
   })
-  const { output } = await bundle.write({ dir: directory, format: 'esm', minify: true, codeSplitting: false })
+  const { output } = await bundle.generate({ format: 'esm', minify: true, codeSplitting: false })
   await bundle.close()
-  const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
-  await writeFile(join(directory, 'licenses.txt'), await licensesOf(modules))
+  const [{ code, moduleIds }] = output
   const ofCharts = createRequire(import.meta.url).resolve('uplot/dist/uPlot.min.css')
   const styles = await Promise.all([ofCharts, join(root, 'console/style.css')].map((file) => readFile(file, 'utf8')))
-  await writeFile(join(directory, 'console.css'), styles.join('\n'))
-  await copyFile(join(root, 'console/index.html'), join(directory, 'index.html'))
+  const files = {
+    'console.js': code,
+    'licenses.txt': await licensesOf(moduleIds),
+    'console.css': styles.join('\n'),
+    'index.html': await readFile(join(root, 'console/index.html'), 'utf8'),
+  }
+  for (const [name, text] of Object.entries(files)) await replace(join(directory, name), text)
+}
+
+/** Whoever reads the file meanwhile has the old one or the new one, not a part of it. */
+async function replace(path: string, text: string): Promise<void> {
+  const written = join(dirname(dirname(path)), `${basename(path)}.${process.pid}`)
+  await writeFile(written, text)
+  await rename(written, path)
 }
 
 if (import.meta.main) await buildConsole()

@@ -1,8 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { isolatedDeclaration } from 'rolldown/experimental'
-import { buildConsole } from './build-console.ts'
+import { buildConsole, consoleDirectory } from './build-console.ts'
 import { plugins } from './build-plugins.ts'
 import { licensesOf } from './licenses.ts'
 
@@ -33,15 +33,23 @@ export async function build(directory: string): Promise<void> {
   const { output } = await bundle.write({
     dir: directory,
     format: 'esm',
-    cleanDir: true,
     comments: false,
     assetFileNames: '[name]-[hash][extname]',
   })
   await bundle.close()
+  await removeOthers(directory, new Set(output.map(({ fileName }) => fileName)))
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
   await writeFile(join(directory, 'licenses.txt'), await licensesOf(modules))
   await writeFile(join(directory, 'index.d.ts'), await declarations())
   await buildConsole()
+}
+
+/** Removes what an earlier build has left, but for the console: a gateway that runs reads its files when a page asks for them. */
+async function removeOthers(directory: string, written: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name)
+    if (!written.has(name) && path !== consoleDirectory) await rm(path, { recursive: true })
+  }
 }
 
 /** The types of the library: those of its one module, which name no others. */

@@ -1,7 +1,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { consoleDirectory } from '../../scripts/build-console.ts'
 import { ed25519 } from '../../src/lib/ed25519.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
 
@@ -28,6 +29,8 @@ interface Packed {
 
 let packed: Packed
 let installed: string
+/** When the folder of the console was made, before and after the package was. */
+const consoleMade: number[] = []
 
 /** A Node that is older than the one that a gateway needs, if this machine has one. */
 const olderNode = (process.env['PATH'] ?? '')
@@ -38,19 +41,22 @@ const olderNode = (process.env['PATH'] ?? '')
 /** What a program needs of the environment of whoever runs the tests, with a cache of its own. */
 const bare = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', XDG_CACHE_HOME: '' }
 
+// To build and to install takes a busy machine minutes.
 beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
+  consoleMade.push((await stat(consoleDirectory)).birthtimeMs)
   const { stdout } = await execute('npm', ['pack', '--json', '--pack-destination', directory], { cwd: root, maxBuffer: 64 << 20 })
   const [result]: Packed[] = JSON.parse(stdout.slice(stdout.indexOf('[')))
   if (result === undefined) throw new Error('nothing was packed')
   packed = result
+  consoleMade.push((await stat(consoleDirectory)).birthtimeMs)
   installed = join(directory, 'installed')
   await mkdir(installed)
   bare.XDG_CACHE_HOME = join(directory, 'cache')
   await writeFile(join(installed, 'package.json'), '{"name": "somebody", "type": "module", "private": true}')
   await cp(join(root, '.npmrc'), join(installed, '.npmrc'))
   await execute('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(directory, packed.filename)], { cwd: installed })
-})
+}, 480_000)
 
 afterAll(() => rm(join(installed, '..'), { recursive: true, force: true }))
 
@@ -67,6 +73,10 @@ test('has what a gateway needs, and no more', () => {
     'package.json',
     'prisma',
   ])
+})
+
+test('is made while gateways of the same checkout have their console', () => {
+  expect(consoleMade).toEqual([consoleMade[0], consoleMade[0]])
 })
 
 test('starts a gateway by its command, which publishes to it, reads back and ends it', async () => {

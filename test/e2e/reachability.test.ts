@@ -40,11 +40,11 @@ test('with libp2p a gateway behind a router is hidden, and direct where the rout
   await expect
     .poll(() => reachability(open, direct), patience)
     .toMatchObject({ state: 'direct', confirmed: [{ multiaddr: address, peers: 1 }], observed: ['11.0.0.12'] })
-  const view = await getInside<NodeView>(open, `${direct.url}/v1/node`)
-  expect(view.multiaddrs).toContain(`${address}/p2p/${direct.peerId}`)
-  expect(view.capabilities.relay).toBe(true)
+  const node = (under: string[], { url }: GatewayProcess) => getInside<NodeView>(under, `${url}/v1/node`)
+  await expect.poll(async () => (await node(open, direct)).multiaddrs, patience).toContain(`${address}/p2p/${direct.peerId}`)
+  await expect.poll(async () => (await node(open, direct)).capabilities.relay, patience).toBe(true)
   // The gateway on a public address has been told so by its peers, and announces it.
-  expect((await getInside<NodeView>(outside, `${peer.url}/v1/node`)).multiaddrs).toContain(bootstrap)
+  await expect.poll(async () => (await node(outside, peer)).multiaddrs, patience).toContain(bootstrap)
 })
 
 test('a gateway and a stock js-libp2p node confirm the addresses of each other by AutoNAT v2 (needs network namespaces)', {

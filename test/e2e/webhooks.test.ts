@@ -92,20 +92,21 @@ test('a webhook of the operator’s token goes on when that token is changed, an
   const { url, accepted } = await receiver()
   const environment = { ...quietEnvironment(join(await temporaryDirectory(), 'data')), PEERGATE_WEBHOOK_ALLOW: '127.0.0.1' }
   const tokens = ['first-operator-token', 'second-operator-token', undefined]
+  let webhook = ''
   for (const [round, token] of tokens.entries()) {
     const gateway = await startGateway({ ...environment, ...(token === undefined ? {} : { PEERGATE_ADMIN_TOKEN: token }) })
     onTestFinished(async () => void (await gateway.end('SIGKILL')))
     const rest = createRest(gateway.url, token)
-    if (round === 0) expect(await rest.call('POST', '/v1/webhooks', { url, topics: ['orders'] })).toMatchObject({ status: 201 })
+    if (round === 0) webhook = (await rest.call<{ id: string }>('POST', '/v1/webhooks', { url, topics: ['orders'] })).body.id
     if (round === 1) expect(await createRest(gateway.url, tokens[0]).call('GET', '/v1/webhooks')).toMatchObject({ status: 401 })
     const { id } = await rest.publish('orders', String(round))
     await expect.poll(() => accepted.at(-1), { timeout: 60_000 }).toBe(id)
+    // An end before the gateway has noted that would have it send again.
+    const noted = async () => (await rest.get<{ items: unknown[] }>(`/v1/webhooks/${webhook}/attempts`)).items
+    await expect.poll(noted).toHaveLength(round + 1)
     expect((await rest.call('GET', '/v1/webhooks')).body).toMatchObject({ items: [{ state: 'active' }] })
     // An operator ends it at any time, whichever token made it.
-    if (round === tokens.length - 1) {
-      const { items } = await rest.get<{ items: Array<{ id: string }> }>('/v1/webhooks')
-      for (const webhook of items) expect(await rest.call('DELETE', `/v1/webhooks/${webhook.id}`)).toMatchObject({ status: 204 })
-    }
+    if (round === tokens.length - 1) expect(await rest.call('DELETE', `/v1/webhooks/${webhook}`)).toMatchObject({ status: 204 })
     await gateway.end('SIGTERM')
   }
   expect(accepted).toHaveLength(tokens.length)

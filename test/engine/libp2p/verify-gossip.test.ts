@@ -140,7 +140,7 @@ describe.each(Object.entries(keys))('a message of an author with a key of %s', (
     expect(judged).toEqual([])
     expect(await receive(one, message)).toMatchObject({ code: MessageStatus.valid })
     expect(judged.length).toBe(1)
-  }, 20_000)
+  })
 
   test('may have its key spelt otherwise', async () => {
     const { receive } = verifier()

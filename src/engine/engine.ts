@@ -177,13 +177,12 @@ export type EngineKind = NetworkKind | 'both'
 
 export interface DialOptions extends SignalOptions {
   source: AddressSource
-  /**
-   * A client asks for this dial, so it is made even if the peer refused links recently. Default: whether the source is
-   * `rest`.
-   */
+  /** A client asks for this dial, so a recent refusal by the peer does not count. Default: whether the source is `rest`. */
   isAsked?: boolean | undefined
   /** The peer told this address on a link before this node restarted, and the policy judged it then. */
   isRemembered?: boolean | undefined
+  /** The client that asks for this dial (`clientKey`). */
+  asker?: string | undefined
 }
 
 export interface RequestOptions extends SignalOptions {

@@ -2,12 +2,14 @@ import { lookup, Resolver } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { createSemaphore } from './semaphore.ts'
+import { createShares } from './shares.ts'
 
 /**
  * The IP addresses of a host name that others have told: of a webhook, or in the address of a peer. Family 0 is both.
+ * `holder` is the client or the peer that has told it: holders take turns where names have to wait.
  * @throws the signal's reason, or an error whose `code` is that of `node:dns`
  */
-export type LookUp = (name: string, family: 0 | 4 | 6, signal: AbortSignal) => Promise<string[]>
+export type LookUp = (name: string, family: 0 | 4 | 6, signal: AbortSignal, holder: string) => Promise<string[]>
 
 export interface LookUpInit {
   /** DNS servers, as `address:port`. Default: those of the system. */
@@ -19,7 +21,7 @@ export interface LookUpInit {
   system?: (name: string, family: 0 | 4 | 6) => Promise<string[]>
 }
 
-/** Lookups by the system's resolver that wait for their turn. */
+/** Lookups by the system's resolver that wait for their turn, shared by holders. */
 const maxWaiting = 100
 /** What says that DNS does not have a name, or that there is no DNS: the system may know it in another way. */
 const unknownToDns = new Set(['ENOTFOUND', 'ENODATA', 'ECONNREFUSED'])
@@ -28,8 +30,11 @@ const declinedByDns = new Set(['ESERVFAIL', 'EREFUSED'])
 /** A name of one label, or of mDNS (RFC 6762 §3). */
 const localName = /^[^.]+\.?$|\.local\.?$/i
 
-/** The turn at the system's resolver: one for the process, since its threads are. */
-const places = createSemaphore({ max: 1, maxWaiting })
+/**
+ * The turn at the system's resolver: one for the process, since its threads are. Whoever makes slow lookups delays a
+ * lookup of others by at most one of its own.
+ */
+const places = createSemaphore({ max: 1, maxWaiting, shares: (max) => createShares({ max }) })
 
 /**
  * Looks names up without the threads of the process. `dns.lookup` holds a thread until the resolver of the system gives
@@ -63,17 +68,17 @@ export function createLookUp(init: LookUpInit = {}): LookUp {
   }
 
   /** The place is held until the system has answered, also when nobody waits for it any more. */
-  async function inTurn(name: string, family: 0 | 4 | 6, signal: AbortSignal): Promise<string[]> {
-    const place = await places.take(signal)
+  async function inTurn(name: string, family: 0 | 4 | 6, signal: AbortSignal, holder: string): Promise<string[]> {
+    const place = await places.take(signal, holder)
     if (place === undefined) throw Object.assign(new Error('too many names wait for the resolver of the system'), { code: 'EBUSY' })
     return await system(name, family).finally(() => place[Symbol.dispose]())
   }
 
-  return async (name, family, signal) => {
+  return async (name, family, signal, holder) => {
     const isWanted = (address: string) => family === 0 || isIP(address) === family
     const inFile = inHosts(await readFile(hostsFile, 'utf8').catch(() => ''), name).filter(isWanted)
     if (inFile.length > 0) return inFile
-    return (await byDns(name, family, signal)) ?? (await inTurn(name, family, signal))
+    return (await byDns(name, family, signal)) ?? (await inTurn(name, family, signal, holder))
   }
 }
 

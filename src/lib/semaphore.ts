@@ -1,8 +1,9 @@
 import { createShares, type Shares } from './shares.ts'
 
 /**
- * A counting semaphore with a bounded FIFO queue. With `shares`, holders share both the places and the queue: a holder
- * that has its share of the places waits until it has fewer, and those behind it go first.
+ * A counting semaphore with a bounded queue, in which holders take turns: the next place goes to the waiting holder that
+ * began longest ago, and its waiters begin in FIFO order. With `shares`, holders share both the places and the queue: a
+ * holder that has its share of the places waits until it has fewer, and others go first.
  */
 export interface Semaphore {
   /**
@@ -31,19 +32,42 @@ export function createSemaphore({ max, maxWaiting, shares = allOf }: SemaphoreIn
   const places = shares(max)
   const queue = shares(maxWaiting)
   const waiting = new Set<Waiting>()
+  /** When each holder that has places or waits began last. */
+  const turns = new Map<string, number>()
+  let turn = 0
 
-  /** Starts waiters that can start, in order. */
+  /** Starts waiters that can start. */
   function beginNext(): void {
-    for (const each of waiting) {
-      if (places.total >= max) return
-      const taken = take(each.holder)
-      if (taken !== undefined) each.begin(taken)
+    while (places.total < max) {
+      const next = nextOf(waiting)
+      if (next === undefined) break
+      const taken = take(next.holder)
+      if (taken === undefined) break
+      next.begin(taken)
     }
+  }
+
+  function forget(holder: string): void {
+    if (places.held(holder) === 0 && queue.held(holder) === 0) turns.delete(holder)
+  }
+
+  /** The first waiter of the holder that has room and began longest ago. */
+  function nextOf(all: Iterable<Waiting>): Waiting | undefined {
+    const seen = new Set<string>()
+    let next: Waiting | undefined
+    for (const each of all) {
+      if (seen.has(each.holder)) continue
+      seen.add(each.holder)
+      if (places.refusal(each.holder) !== undefined) continue
+      if (next === undefined || (turns.get(each.holder) ?? 0) < (turns.get(next.holder) ?? 0)) next = each
+    }
+    return next
   }
 
   function take(holder: string): Disposable | undefined {
     const place = places.take(holder)
     if (place === undefined) return undefined
+    turns.set(holder, ++turn)
     let isHeld = true
     return {
       [Symbol.dispose]() {
@@ -51,6 +75,7 @@ export function createSemaphore({ max, maxWaiting, shares = allOf }: SemaphoreIn
         isHeld = false
         place[Symbol.dispose]()
         beginNext()
+        forget(holder)
       },
     }
   }
@@ -61,8 +86,9 @@ export function createSemaphore({ max, maxWaiting, shares = allOf }: SemaphoreIn
       const taken = take(holder)
       if (taken !== undefined) return taken
       const { promise, resolve, reject } = Promise.withResolvers<Disposable>()
-      using queued = queue.take(holder)
-      if (queued === undefined) return undefined
+      using leaving = new DisposableStack()
+      leaving.defer(() => forget(holder))
+      if (leaving.use(queue.take(holder)) === undefined) return undefined
       const next: Waiting = {
         holder,
         begin(place) {

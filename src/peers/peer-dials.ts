@@ -13,7 +13,7 @@ export interface PeerDials {
    * Returns the peer id.
    * @throws InvalidMultiaddr, AddressUnsupported, DialForbidden, SelfDial, PeerBlocked, DialFailed
    */
-  dial(multiaddr: string, signal: AbortSignal): Promise<string>
+  dial(multiaddr: string, options: { signal: AbortSignal; asker?: string | undefined }): Promise<string>
   /**
    * Tries the stored addresses of a peer, then those that the DHT finds, until one answers. The caller checks that no
    * link exists.
@@ -70,10 +70,10 @@ export function createPeerDials(init: { dialTimeoutMs: number }, components: Pee
   }
 
   return {
-    async dial(multiaddr, signal) {
+    async dial(multiaddr, { signal, asker }) {
       const address = parseAddress(multiaddr).toString()
       const late = () => new DialFailed(`No answer within ${dialTimeoutMs} ms.`)
-      const peer = await within(dialTimeoutMs, signal, late, (both) => engine.dial(multiaddr, { signal: both, source: 'rest' }))
+      const peer = await within(dialTimeoutMs, signal, late, (both) => engine.dial(multiaddr, { signal: both, source: 'rest', asker }))
       sightings.note(sightingOf(peer, now()))
       // An existing link may lead to another address of the peer. Then this dial says nothing about `address`.
       if (peer.isThere) sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })

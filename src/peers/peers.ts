@@ -43,7 +43,7 @@ export interface Peers {
    * Stores the address if the peer answers there.
    * @throws InvalidMultiaddr, AddressUnsupported, DialForbidden, SelfDial, PeerBlocked, DialFailed
    */
-  dial(multiaddr: string, options: { signal: AbortSignal }): Promise<Peer>
+  dial(multiaddr: string, options: { signal: AbortSignal; asker?: string }): Promise<Peer>
   /**
    * Dials a peer by its id: at its stored addresses, then at those that the DHT finds, relays included. Does nothing if
    * a link exists. A peer that refused links recently is dialled only if a client asks for it.
@@ -254,8 +254,8 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
     },
     list,
     get,
-    async dial(multiaddr, { signal }) {
-      return await get(await dials.dial(multiaddr, signal))
+    async dial(multiaddr, options) {
+      return await get(await dials.dial(multiaddr, options))
     },
     async dialPeer(peerId, { signal, isAsked = false }) {
       if (peerId === engine.peerId) throw new SelfDial('This peer id is that of the gateway itself.')

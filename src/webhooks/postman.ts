@@ -6,7 +6,11 @@ import { signedHeaders } from './signature.ts'
 /** Sends a body to the receiver of a webhook, with the header fields and the signatures of the webhook. */
 export interface Postman {
   /** @throws the signal's reason */
-  send(webhook: Pick<WebhookRecord, 'settings' | 'secrets'>, request: { id: string; body: string }, signal: AbortSignal): Promise<Answer>
+  send(
+    webhook: Pick<WebhookRecord, 'client' | 'settings' | 'secrets'>,
+    request: { id: string; body: string },
+    signal: AbortSignal,
+  ): Promise<Answer>
 }
 
 export function createPostman(components: {
@@ -18,12 +22,12 @@ export function createPostman(components: {
 }): Postman {
   const { sender, signingKey, now, age } = components
   return {
-    send({ settings, secrets }, { id, body }, signal) {
+    send({ client, settings, secrets }, { id, body }, signal) {
       const { url, headers, timeoutMs } = settings
       const current = secrets.filter(({ until }) => until === undefined || until > age()).map(({ secret }) => secret)
       const signed = signedHeaders({ id, timestamp: Math.floor(now() / 1_000), body }, { secrets: current, signingKey })
       const own = Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value]))
-      return sender.send({ url, headers: { 'user-agent': userAgent, ...own, ...signed }, body, timeoutMs }, signal)
+      return sender.send({ url, client, headers: { 'user-agent': userAgent, ...own, ...signed }, body, timeoutMs }, signal)
     },
   }
 }

@@ -17,6 +17,8 @@ export interface Sender {
 
 export interface OutgoingRequest {
   url: string
+  /** Whose webhook it is (`clientKey`). */
+  client: string
   headers: Record<string, string>
   body: string
   timeoutMs: number
@@ -50,7 +52,7 @@ export function createSender(components: { targets: Targets; now?: () => number 
 
   async function exchange(request: OutgoingRequest, signal: AbortSignal): Promise<Omit<Answer, 'durationMs'>> {
     const url = targets.check(request.url)
-    const addresses = await targets.addresses(url, signal)
+    const addresses = await targets.addresses(url, request.client, signal)
     const response = await open(url, addresses, request, signal)
     const status = response.statusCode ?? 0
     const body = await readAnswer(response)
@@ -69,7 +71,7 @@ export function createSender(components: { targets: Targets; now?: () => number 
   function open(
     url: URL,
     addresses: TargetAddress[],
-    { headers, body }: OutgoingRequest,
+    { headers, body }: Pick<OutgoingRequest, 'headers' | 'body'>,
     signal: AbortSignal,
     isAgain = false,
   ): Promise<IncomingMessage> {
@@ -87,7 +89,7 @@ export function createSender(components: { targets: Targets; now?: () => number 
     request.on('response', resolve)
     request.on('error', (error) => {
       if (request.reusedSocket && !isAgain && !signal.aborted && 'code' in error && error.code === 'ECONNRESET')
-        open(url, addresses, { url: url.href, headers, body, timeoutMs: 0 }, signal, true).then(resolve, reject)
+        open(url, addresses, { headers, body }, signal, true).then(resolve, reject)
       else reject(error)
     })
     request.on('close', () => reject(new Error('the receiver closed the connection without an answer')))

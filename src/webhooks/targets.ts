@@ -15,8 +15,8 @@ export interface Targets {
    * @throws DialForbidden when its host is an address that is not allowed
    */
   check(url: string): URL
-  /** The addresses of the host that are allowed. @throws TargetRefused */
-  addresses(url: URL, signal: AbortSignal): Promise<TargetAddress[]>
+  /** The addresses of the host that are allowed, for a client (`clientKey`). @throws TargetRefused */
+  addresses(url: URL, client: string, signal: AbortSignal): Promise<TargetAddress[]>
 }
 
 export interface TargetAddress {
@@ -52,9 +52,9 @@ export function createTargets(init: { allowed: string[] }, { lookUp = createLook
       if (isIP(host) !== 0 && !isAllowed(host)) throw new DialForbidden(`${host} ${notAllowed}.`)
       return url
     },
-    async addresses(url, signal) {
+    async addresses(url, client, signal) {
       const host = hostOf(url)
-      const found = isIP(host) === 0 ? await orAborted(lookUp(host, 0, signal).catch(unresolved), signal) : [host]
+      const found = isIP(host) === 0 ? await orAborted(lookUp(host, 0, signal, client).catch(unresolved), signal) : [host]
       const allowed = names.has(host) ? found : found.filter(isAllowed)
       if (found.length === 0) throw new TargetRefused('the host has no address')
       // Without the address: clients read this text, and must not learn what an internal name resolves to.

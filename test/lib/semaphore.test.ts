@@ -45,3 +45,17 @@ test('without shares one holder may have all, and those that wait begin in their
   await waiting[1]
   expect([began, places.size]).toEqual([[1, 2], 2])
 })
+
+test('holders take turns: who comes later waits for no second place of a holder that has many waiting', async () => {
+  const places = createSemaphore({ max: 1, maxWaiting: 100, shares })
+  const began: string[] = []
+  const take = async (holder: string) => {
+    using _place = await places.take(signal, holder)
+    began.push(holder)
+  }
+  const held = await places.take(signal, 'greedy')
+  const waiting = [...Array(5).fill('greedy'), 'one', 'one', 'two'].map(take)
+  held?.[Symbol.dispose]()
+  await Promise.all(waiting)
+  expect(began).toEqual(['one', 'two', 'greedy', 'one', 'greedy', 'greedy', 'greedy', 'greedy'])
+})

@@ -24,7 +24,7 @@ test('signs with the secrets that hold now; header fields of the webhook do not 
     ],
   }
   const secrets = [{ secret: current }, { secret: old, until: 5_000 }]
-  const send = () => postman.send({ settings, secrets }, { id: 'msg_1', body: '{}' }, new AbortController().signal)
+  const send = () => postman.send({ client: 'tok_1', settings, secrets }, { id: 'msg_1', body: '{}' }, new AbortController().signal)
   await send()
   age = 5_000
   await send()
@@ -34,5 +34,5 @@ test('signs with the secrets that hold now; header fields of the webhook do not 
     { 'user-agent': 'own', ...signed(current, old) },
     { 'user-agent': 'own', ...signed(current) },
   ])
-  expect(sent[0]).toMatchObject({ url: settings.url, timeoutMs: 700, body: '{}' })
+  expect(sent[0]).toMatchObject({ client: 'tok_1', url: settings.url, timeoutMs: 700, body: '{}' })
 })

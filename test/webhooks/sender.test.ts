@@ -14,7 +14,7 @@ function sender(lookUp?: (name: string) => Promise<string[]>, allowed = ['127.0.
   return made
 }
 
-const request = (url: string, timeoutMs = 10_000) => ({ url, headers: { 'x-own': 'yes' }, body: '{"a":1}', timeoutMs })
+const request = (url: string, timeoutMs = 10_000) => ({ url, client: 'tok_1', headers: { 'x-own': 'yes' }, body: '{"a":1}', timeoutMs })
 
 /** A server that answers with these bytes, and then leaves the connection open. */
 async function raw(bytes: string): Promise<string> {

@@ -11,7 +11,7 @@ const names: Record<string, string[]> = {
 }
 const lookUp = async (name: string) => names[name] ?? []
 const targets = (...allowed: string[]) => createTargets({ allowed }, { lookUp })
-const addresses = (url: string, ...allowed: string[]) => targets(...allowed).addresses(new URL(url), signal)
+const addresses = (url: string, ...allowed: string[]) => targets(...allowed).addresses(new URL(url), 'tok_1', signal)
 
 test.each([
   'ftp://public.example/',
@@ -59,5 +59,15 @@ test('allows what the operator names: hosts, addresses and networks', async () =
 
 test('says that a name could not be resolved', async () => {
   const unknown = createTargets({ allowed: [] }, { lookUp: () => Promise.reject(Object.assign(new Error('x'), { code: 'ENOTFOUND' })) })
-  await expect(unknown.addresses(new URL('https://a.example/'), signal)).rejects.toThrow('could not be resolved (ENOTFOUND)')
+  await expect(unknown.addresses(new URL('https://a.example/'), 'tok_1', signal)).rejects.toThrow('could not be resolved (ENOTFOUND)')
+})
+
+test('a look-up counts to the client whose webhook it is', async () => {
+  const holders: string[] = []
+  const noting = createTargets(
+    { allowed: [] },
+    { lookUp: async (_name, _family, _signal, holder) => [`93.184.215.${holders.push(holder)}`] },
+  )
+  await noting.addresses(new URL('https://a.example/'), 'tok_2', signal)
+  expect(holders).toEqual(['tok_2'])
 })

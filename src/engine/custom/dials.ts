@@ -102,13 +102,13 @@ export function createDials(init: { peerId: string; limits: Pick<Limits, 'dialTi
   }
 
   /** Dials directly or through a relay. */
-  async function connect(text: string, { source, signal, isRemembered = false }: DialOptions): Promise<Link> {
+  async function connect(text: string, { source, signal, isRemembered = false, asker }: DialOptions): Promise<Link> {
     const address = parseAddress(text)
     const isPinned = source === 'rest' || source === 'configured'
     const expected = peerIdOf(address)
     const relay = relayOf(address)
     const where = withoutPeerId(address)
-    using _asking = isPinned ? policy.asking(where) : undefined
+    using _asking = isPinned ? policy.asking(where, asker) : undefined
     if (relay === undefined) {
       policy.note(where, source)
       if (isRemembered) policy.remembered(where)
@@ -116,7 +116,7 @@ export function createDials(init: { peerId: string; limits: Pick<Limits, 'dialTi
         meet(where, { ip: target.ip, isRelayed: false }, isPinned, meeting.call(target, expected, signal)),
       )
     }
-    return await dialThrough(relay, address, { source, signal, isRemembered }, async (socket, over) => {
+    return await dialThrough(relay, address, { source, signal, isRemembered, asker }, async (socket, over) => {
       const making = meeting.callOver(socket, { expectedPeerId: expected ?? '', remote: where }, signal)
       return await meet(where, { ip: over.seenAt ?? '', isRelayed: true }, isPinned, making)
     })

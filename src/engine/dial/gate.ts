@@ -72,7 +72,14 @@ export function createDialGate(components: {
     const family = families[host.name]
     if (family === undefined) throw new Error(`/${host.name} addresses are not dialled`)
     if (!isHostName(host.value)) throw new Error(`"${host.value}" is not a host name; an IP address is written /ip4/… or /ip6/…`)
-    return [...new Set((await orAborted(lookUp(host.value, family, signal), signal)).slice(0, maxAddressesOfName))]
+    return [...new Set((await orAborted(lookUp(host.value, family, signal, holderOf(address)), signal)).slice(0, maxAddressesOfName))]
+  }
+
+  /** Who is to wait when names of an address take long: the client that asks for it, or the first peer that told it. */
+  function holderOf(address: Multiaddr): string {
+    const where = withoutPeerId(address)
+    const [teller] = policy.isAskedFor(where) ? [] : policy.tellersOf(where).tellers
+    return teller === undefined ? policy.askerOf(where) : hostOf(teller.ip)
   }
 
   /** Charges a dial of a learnt address to the budget; undefined for a requested dial. */

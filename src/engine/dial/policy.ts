@@ -31,11 +31,13 @@ export interface DialPolicy {
    * peer is not in.
    */
   mayTell(address: string, teller: Teller): boolean
-  /** Marks dials of the address as requested by the operator or a client, until disposal. */
-  asking(address: string): Disposable
+  /** Marks dials of the address as requested by the operator or a client, the asker, until disposal. */
+  asking(address: string, asker?: string): Disposable
   /** Records that an address was found under another one (dnsaddr): a request for `from` is a request for `to`. */
   leads(from: string, to: string): void
   isAskedFor(address: string): boolean
+  /** Who has asked for the address last; empty for the operator and for nobody. */
+  askerOf(address: string): string
 }
 
 /** The peers that an address was learnt from. */
@@ -120,6 +122,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
 
   const tellers = createTellers({ hostOf })
   const asked = createCounter()
+  const askers = new Map<string, string>()
   const remembered = new BoundedMap<string, true>({ max: maxRemembered })
   const foundUnder = new BoundedMap<string, string>({ max: maxRemembered })
 
@@ -173,16 +176,19 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
       const networks = networksOf(ip, own)
       return networks.length === 0 || isInOneWith(networks, teller, own)
     },
-    asking(address) {
+    asking(address, asker = '') {
       asked.add(address)
+      askers.set(address, asker)
       let isAsked = true
       return {
         [Symbol.dispose]() {
           if (isAsked) asked.remove(address)
           isAsked = false
+          if (asked.count(address) === 0) askers.delete(address)
         },
       }
     },
+    askerOf: (address) => askers.get(address) ?? askers.get(foundUnder.get(address) ?? '') ?? '',
     leads: (from, to) => void foundUnder.set(to, from),
     isAskedFor: (address) => asked.count(address) > 0 || asked.count(foundUnder.get(address) ?? address) > 0,
     refusal(text, source, told = untold) {

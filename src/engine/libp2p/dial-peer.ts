@@ -33,7 +33,7 @@ export function createDialPeer(
   const { peerId, limits } = init
   const { policy, backOff, introductions, peerOf, blocked, letGo, asked } = components
 
-  return async function dial(address, { source, signal, isAsked = source === 'rest', isRemembered }) {
+  return async function dial(address, { source, signal, isAsked = source === 'rest', isRemembered, asker }) {
     signal.throwIfAborted()
     const target = parseMultiaddr(address)
     const expected = peerIdOf(target)
@@ -53,8 +53,8 @@ export function createDialPeer(
     if (waitMs > 0)
       throw dialError(address, new Error(`the peer refused a link recently; the next dial is possible in ${Math.ceil(waitMs / 1_000)} s`))
     const isGiven = source === 'rest' || source === 'configured'
-    using _through = isGiven ? policy.asking(where) : undefined
-    using _asking = isGiven ? policy.asking(socket) : undefined
+    using _through = isGiven ? policy.asking(where, asker) : undefined
+    using _asking = isGiven ? policy.asking(socket, asker) : undefined
     // A request for a link through a relay is also one for a link to the relay.
     const wanted = isAsked ? [expected, relayId].filter((id) => id !== undefined) : []
     for (const id of wanted) asked.add(id)

@@ -5,6 +5,7 @@ import { nameSchema } from '../../model/text.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Peers } from '../../peers/peers.ts'
 import { clientSignal } from '../client-signal.ts'
+import { keyOf } from '../count-requests.ts'
 import { peerExample } from '../examples.ts'
 import { flagQuery, limitQuery, peerIdInput, peerIdParams } from '../inputs.ts'
 import { type App, declareRoute, empty, json, noBody, noQuery } from '../operation.ts'
@@ -186,10 +187,10 @@ export function peerRoutes(
 
   app.route({
     ...peerContract.dialPeer,
-    handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
+    handler: async ({ body: { multiaddr, peerId }, grant, client }, reply) => {
       const options = { signal: clientSignal(reply) }
       const peer = await (peerId === undefined
-        ? peers.dial(multiaddr ?? '', options)
+        ? peers.dial(multiaddr ?? '', { ...options, asker: keyOf({ grant, client }) })
         : peers.dialPeer(peerId, { ...options, isAsked: true }))
       return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(visibleTo(grant, peer))
     },

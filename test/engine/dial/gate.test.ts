@@ -28,9 +28,9 @@ async function dial(options: Dial) {
   policy.note(address, source)
   const lookedUp: Array<[string, number]> = []
   const targets: DialTarget[] = []
-  const lookUp: LookUp = (name, family, signal) => {
+  const lookUp: LookUp = (name, family, signal, holder) => {
     lookedUp.push([name, family])
-    return options.lookUp?.(name, family, signal) ?? Promise.resolve(answers[lookedUp.length - 1] ?? [])
+    return options.lookUp?.(name, family, signal, holder) ?? Promise.resolve(answers[lookedUp.length - 1] ?? [])
   }
   const connect = async (target: DialTarget) => {
     targets.push(target)
@@ -252,4 +252,23 @@ describe('attempts', () => {
     expect(ips).toEqual(['8.8.8.8'])
     expect(attemptsOf(end).map(({ message }) => message)).toEqual(['8.8.8.8: cut', '8.8.4.4: enough'])
   })
+})
+
+test('a look-up counts to the client that asked for the dial, else to the peer that told the address', async () => {
+  const policy = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => [] })
+  const holders: string[] = []
+  const lookUp: LookUp = async (_name, _family, _signal, holder) => {
+    holders.push(holder)
+    return []
+  }
+  const gate = createDialGate({ policy, lookUp })
+  const dialOnce = () =>
+    gate.dial(multiaddr(named + peer), new AbortController().signal, async () => 'link').catch((error: unknown) => error)
+  policy.told([named], { ip: '192.0.2.7', isRelayed: false })
+  await dialOnce()
+  const asking = policy.asking(named, 'tok_1')
+  await dialOnce()
+  asking[Symbol.dispose]()
+  await dialOnce()
+  expect(holders).toEqual(['192.0.2.7', 'tok_1', '192.0.2.7'])
 })

@@ -14,6 +14,8 @@ export interface Rates {
    * `paid` is the part of the cost that the address has paid already. Returns the tighter budget. @throws RateLimited
    */
   take(client: { grantId?: string; address: string }, cost: number, paid?: number): Budget
+  /** Charges an address for what was done, even more than it has: the rest is owed, and its next calls are refused. */
+  charge(address: string, cost: number): void
   /** The budgets of a client, as they are. */
   budgets(client: RateClient): Budget[]
 }
@@ -96,6 +98,7 @@ export function createRates(init: { limits: RateLimits }, components: { now?: ()
         budget.remaining / budget.quota < tightest.remaining / tightest.quota ? budget : tightest,
       )
     },
+    charge: (address, cost) => byAddress.of(addressKey(address)).spend(now(), cost),
     budgets({ grantId, address }) {
       const at = now()
       const token = byToken.budget(byToken.of(clientKey({ grantId, address })), at)
@@ -110,7 +113,7 @@ function createKind(name: Budget['name'], rate: { perSecond: number; burst: numb
     ...rate,
     of: createLru({ max: maxClients }, () => createTokenBucket(rate)),
     budget(bucket: TokenBucket, at: number): Budget {
-      const remaining = Math.floor(bucket.left(at))
+      const remaining = Math.max(0, Math.floor(bucket.left(at)))
       return {
         name,
         quota: rate.burst,

@@ -282,7 +282,7 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
       }
     },
     async replay(consumer, ids) {
-      const replayed = await store.consumers.replay({ name: consumer.name, now: clock.age(), ids })
+      const replayed = await store.consumers.replay({ name: consumer.name, ids })
       openOf(consumer).dispatcher.wake()
       return replayed
     },

@@ -6,7 +6,14 @@ import type { Hub } from '../log/hub.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { subscriptionFilter } from '../model/topic.ts'
-import type { ConsumerItem, ConsumerRecord, ConsumerStore, ItemClaim, Taken } from '../store/consumer-store.ts'
+import {
+  type ConsumerItem,
+  type ConsumerRecord,
+  type ConsumerStore,
+  type ItemClaim,
+  maxAhead,
+  type Taken,
+} from '../store/consumer-store.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { readFresh } from './fresh-messages.ts'
@@ -52,8 +59,6 @@ interface Claiming extends Pick<Worker, 'once'> {
 const nobody = ''
 /** Maximum messages that one round hands out. */
 const maxRound = 256
-/** Items that may wait, beside `maxUnacked`, so that a lane does not keep others from being taken in. */
-const maxAhead = 1_000
 /** Milliseconds after which workers with room look again for what other gateways have changed. */
 const lookAgainMs = 1_000
 
@@ -140,7 +145,7 @@ export function createDispatcher(
     isLeft = consumer.settings.order === 'none' && taken.isLeft
     await handOut(taken, { ...kind, claim, until }, fresh?.messages)
     lookAgain(Math.max(1, Math.min(lookAgainMs, (taken.nextAt ?? Number.POSITIVE_INFINITY) - age())))
-    return taken.items.length > 0 || consumer.position !== position || (ahead === 0 && !isLeft && open < maxOpen())
+    return taken.items.length > 0 || taken.parked > 0 || consumer.position !== position || (ahead === 0 && !isLeft && open < maxOpen())
   }
 
   /** How many messages may be taken in. Without lanes no more are than can be handed out. */

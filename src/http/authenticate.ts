@@ -56,14 +56,14 @@ export function createAuthentication(components: {
     }
   }
 
-  /** An unknown token costs as much as a hundred calls, against guessing. */
+  /** An unknown token costs as much as a hundred calls, against guessing, also when the address has fewer left. */
   async function admitted(request: FastifyRequest, offered: string | undefined): Promise<Grant> {
     try {
       const token = offered ?? tokenOf(request)
       const session = token === undefined && isOwnPage(request.headers) ? sessionOf(request) : undefined
       return session === undefined ? await access.admit(token) : await access.admitSession(session)
     } catch (error) {
-      if (error instanceof InvalidToken) rates.take({ address: request.client.address }, unknownTokenCost)
+      if (error instanceof InvalidToken) rates.charge(request.client.address, unknownTokenCost)
       throw error
     }
   }

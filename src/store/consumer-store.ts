@@ -20,10 +20,13 @@ export interface ConsumerStore {
   /** Removes the items that crashes during `remove` have left behind. */
   finishRemovals(): Promise<void>
   /**
-   * Takes `fresh` messages in, if the position is where they begin; parks due items that have had all their attempts;
-   * then claims due items, oldest first, at most `limit`, and as many as `maxUnacked` leaves. A claim counts an
-   * attempt. Messages without a lane are claimed as they come in where there is room. An item is due when its time has come and, if it has a lane, when no older item of the lane waits and
-   * none is claimed. All of it is one transaction. Undefined when there is no such consumer, or another one of this name.
+   * Takes `fresh` messages in, if the position is where they begin; parks due items that have had all their attempts, at
+   * most `stepItems`; then claims other due items, oldest first, at most `limit`, and as many as `maxUnacked` leaves.
+   * Items without an attempt are claimed while fewer than `maxUnacked` and `maxAhead` others are open, so that the cost
+   * does not grow with what was replayed. A claim counts an attempt. Messages without a lane are claimed as they come in
+   * where there is room. An item is due when its time has come and, if it has a lane, when no older item of the lane
+   * waits and none is claimed. All of it is one transaction. Undefined when there is no such consumer, or another one of
+   * this name.
    */
   take(query: TakeQuery): Promise<Taken | undefined>
   /**
@@ -41,7 +44,7 @@ export interface ConsumerStore {
   held(query: Pick<TakeQuery, 'name' | 'createdAt'> & { claims: ItemClaim[] }): Promise<string[] | undefined>
   /** Removes items whose messages are no longer in the log, and notes the gap. */
   lose(name: string, ids: string[], gap: ConsumerGap): Promise<void>
-  /** The same for all items up to a seq: older messages are no longer in the log. */
+  /** The same for all items up to a seq, in steps: older messages are no longer in the log. */
   loseThrough(name: string, through: Seq): Promise<void>
   /** Ends these claims, if they have not ended: the items are due at `now`. With `uncounted` their attempt did not take place. */
   release(query: { name: string; now: number; claims: ItemClaim[]; uncounted?: boolean }): Promise<void>
@@ -49,11 +52,19 @@ export interface ConsumerStore {
   disown(query: { by: string; now: number }): Promise<void>
   /** Parked items after a seq, by seq, at most `limit`. */
   parked(query: { name: string; after: Seq; limit: number }): Promise<ConsumerItem[]>
-  /** Makes parked items due at `now`, with no attempts: these, or all; returns how many. */
-  replay(query: { name: string; now: number; ids?: string[] | undefined }): Promise<number>
+  /** Makes parked items due, with no attempts: these, or all, in steps; returns how many. */
+  replay(query: { name: string; ids?: string[] | undefined }): Promise<number>
   /** Counts the items of a consumer. */
   count(query: { name: string; now: number }): Promise<ItemCounts>
 }
+
+/**
+ * Maximum items that one transaction changes: parked ones can be as many as the log has messages, and SQLite runs one
+ * statement while nothing else runs.
+ */
+export const stepItems = 1_000
+/** Items that may wait, beside `maxUnacked`, so that a lane does not keep others from being taken in. */
+export const maxAhead = 1_000
 
 /** `author`: one message of an author at a time. `strict`: one message at a time. */
 export type ConsumerOrder = 'none' | 'author' | 'strict'

@@ -41,7 +41,20 @@ describe('requests', () => {
     const { call } = await gatewayWithTokens({ limits })
     const statuses: number[] = []
     for (let attempt = 0; attempt < 6; attempt++) statuses.push((await call('GET', '/v1/node', { token: `guess-${attempt}` })).status)
-    expect(statuses).toEqual([401, 401, 401, 401, 429, 429])
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429])
+  })
+
+  test('with tokens that are not known are not looked up once their address owes for those before', async () => {
+    const limits = { ...defaultLimits, addressRate: 0.001, addressBurst: 250 }
+    const { store } = await gatewayWithTokens()
+    let lookups = 0
+    const find = (hash: Uint8Array) => {
+      lookups++
+      return store.tokens.find(hash)
+    }
+    const { call } = await gatewayWithTokens({ limits, store: { ...store, tokens: { ...store.tokens, find } } })
+    for (let attempt = 0; attempt < 50; attempt++) await call('GET', '/v1/node', { token: `guess-${attempt}` })
+    expect(lookups).toBe(3)
   })
 
   test('by a proxy that is trusted count for the client behind it', async () => {

@@ -1,12 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { ConsumerStore } from '../consumer-store.ts'
+import type { Seq } from '../../model/cursor.ts'
+import { type ConsumerGap, type ConsumerStore, stepItems } from '../consumer-store.ts'
 import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
-
-/**
- * Maximum items that one transaction changes: parked ones can be as many as the log has messages, and SQLite runs one
- * statement while nothing else runs.
- */
-const stepItems = 1_000
 
 /** Changes to any number of items, a part in each transaction. */
 export interface ConsumerSteps {
@@ -15,16 +10,27 @@ export interface ConsumerSteps {
   remove: ConsumerStore['remove']
   finishRemovals: ConsumerStore['finishRemovals']
   replay: ConsumerStore['replay']
+  loseThrough: ConsumerStore['loseThrough']
 }
 
 export function createConsumerSteps(
-  init: { never: number; amongOrAll(ids: string[] | undefined): Sql },
+  init: { never: number; amongOrAll(ids: string[] | undefined): Sql; noteGap(name: string, gap: ConsumerGap): Steps<void> },
   { run }: { run<Result>(steps: Steps<Result>): Promise<Result> },
 ): ConsumerSteps {
-  const { never, amongOrAll } = init
+  const { never, amongOrAll, noteGap } = init
 
   function* rows(statement: Sql): Steps<SqlRow[]> {
     return yield statement
+  }
+
+  /** Notes the gap with the first of them, and removes a step of the items up to a seq; returns how many. */
+  function* loseSome(name: string, through: Seq, isFirst: boolean): Steps<number> {
+    const gone = sql`"consumer" = ${name} AND "seq" <= ${through}`
+    const [[first] = []] = isFirst ? yield sql`SELECT min("seq") FROM "ConsumerItem" WHERE ${gone}` : []
+    if (isFirst && (first === null || first === undefined)) return 0
+    if (isFirst) yield* noteGap(name, { from: Number(first) - 1, to: through })
+    const some = sql`SELECT "id" FROM "ConsumerItem" WHERE ${gone} LIMIT ${stepItems}`
+    return (yield sql`DELETE FROM "ConsumerItem" WHERE "consumer" = ${name} AND "id" IN (${some}) RETURNING 1`).length
   }
 
   async function clear(name: string): Promise<void> {
@@ -59,14 +65,21 @@ export function createConsumerSteps(
       await clear(name)
       return removed.length > 0
     },
-    async replay({ name, now, ids }) {
+    async loseThrough(name, through) {
+      let isFirst = true
+      while ((await run(loseSome(name, through, isFirst))) === stepItems) {
+        isFirst = false
+        await nextTurn()
+      }
+    },
+    async replay({ name, ids }) {
       const isParked = sql`"dueAt" = ${never}`
       let [replayed, after] = [0, -1]
       for (let step = stepItems; step === stepItems; await nextTurn()) {
         const parked = sql`SELECT "id" FROM "ConsumerItem" WHERE "consumer" = ${name} AND ${isParked} AND "seq" > ${after}
           AND ${amongOrAll(ids)} ORDER BY "seq" LIMIT ${stepItems}`
         const again = await run(
-          rows(sql`UPDATE "ConsumerItem" SET "dueAt" = ${now}, "attempt" = 0 WHERE "consumer" = ${name} AND ${isParked}
+          rows(sql`UPDATE "ConsumerItem" SET "dueAt" = 0, "attempt" = 0 WHERE "consumer" = ${name} AND ${isParked}
             AND "id" IN (${parked}) RETURNING "seq"`),
         )
         step = again.length

@@ -1,8 +1,19 @@
-import type { ConsumerItem, ConsumerRecord, FreshMessages, NewItem, Taken, TakeQuery } from '../consumer-store.ts'
+import {
+  type ConsumerItem,
+  type ConsumerRecord,
+  type FreshMessages,
+  maxAhead,
+  type NewItem,
+  stepItems,
+  type Taken,
+  type TakeQuery,
+} from '../consumer-store.ts'
 import { type Sql, type SqlRow, type Steps, sql } from './sql.ts'
 
 /** Maximum due items that are counted: more than any `maxUnacked`, and what is taken in beyond it. */
 const maxCounted = 20_000
+/** Waiting items, beyond the limit, that are looked at for those whose turn in their lane it is. */
+const maxLooked = 2_000
 
 /** The steps of `ConsumerStore.take`. */
 export function createTaking(
@@ -39,11 +50,16 @@ export function createTaking(
     yield* add(name, laned)
     const { maxUnacked, maxDeliveries } = found.settings
     const parked = maxDeliveries === 0 ? [] : yield* park(name, now, maxDeliveries)
-    const [[later = 0, claimed = 0, nextAt = null, due = 0] = []] = yield sql`SELECT count(*), count("claimedBy"), min("dueAt"),
-        (SELECT count(*) FROM (SELECT 1 FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" <= ${now} LIMIT ${maxCounted}) AS o)
+    const upTo = (dueAt: Sql) => sql`(SELECT count(*) FROM
+      (SELECT 1 FROM "ConsumerItem" WHERE "consumer" = ${name} AND ${dueAt} LIMIT ${maxCounted}) AS o)`
+    const [[later = 0, claimed = 0, nextAt = null, again = 0, unbegun = 0] = []] =
+      yield sql`SELECT count(*), count("claimedBy"), min("dueAt"), ${upTo(sql`"dueAt" > 0 AND "dueAt" <= ${now}`)}, ${upTo(sql`"dueAt" = 0`)}
       FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
+    const due = Number(again) + Number(unbegun)
     const room = Math.max(0, Math.min(limit, maxUnacked - Number(claimed)))
-    const older = Number(due) === 0 ? [] : yield* claim({ ...query, limit: room })
+    // Unbegun items are found in their order. All others are looked at, so their number is bounded.
+    const begin = Math.max(0, maxUnacked + maxAhead - Number(later) - Number(again))
+    const older = due === 0 ? [] : yield* claim({ ...query, limit: room }, { begin, maxDeliveries })
     // Messages without a lane follow all that were due: as many as there is room for are claimed as they come in.
     const direct = free.slice(0, room - older.length)
     const added = yield* add(name, direct, query)
@@ -52,8 +68,8 @@ export function createTaking(
     return {
       items,
       consumer: news === undefined ? found : { ...found, position: news.through, prunedSince: news.prunedSince },
-      open: Number(due) + Number(later) + added.length + waiting.length,
-      isLeft: Number(due) > older.length || waiting.length > 0,
+      open: due + Number(later) + added.length + waiting.length,
+      isLeft: due > older.length || waiting.length > 0,
       nextAt:
         items.length === 0 && nextAt === null
           ? undefined
@@ -62,12 +78,24 @@ export function createTaking(
     }
   }
 
-  function* claim({ name, by, claim, now, until, limit }: TakeQuery): Steps<ConsumerItem[]> {
+  /** Claims due items, oldest first, of which at most `begin` had no attempt. */
+  function* claim(
+    { name, by, claim, now, until, limit }: TakeQuery,
+    { begin, maxDeliveries }: { begin: number; maxDeliveries: number },
+  ): Steps<ConsumerItem[]> {
     if (limit === 0) return []
-    const due = yield sql`SELECT i."id" FROM "ConsumerItem" AS i WHERE i."consumer" = ${name} AND i."dueAt" <= ${now} AND (i."lane" IS NULL
+    const isTurn = sql`(i."lane" IS NULL
         OR NOT EXISTS (SELECT 1 FROM "ConsumerItem" AS e WHERE e."consumer" = i."consumer" AND e."lane" = i."lane" AND e."dueAt" < ${never}
-          AND (e."seq" < i."seq" OR e."claimedBy" IS NOT NULL AND e."dueAt" > ${now})))
-      ORDER BY i."seq" LIMIT ${limit} ${dialect.free}`
+          AND (e."seq" < i."seq" OR e."claimedBy" IS NOT NULL AND e."dueAt" > ${now})))`
+    // What is spent and was not parked yet is given to nobody.
+    const isLeft = maxDeliveries === 0 ? sql`true` : sql`i."attempt" < ${maxDeliveries}`
+    const again = yield sql`SELECT i."id", i."seq" FROM "ConsumerItem" AS i WHERE i."consumer" = ${name} AND i."dueAt" > 0
+        AND i."dueAt" <= ${now} AND ${isLeft} AND ${isTurn} ORDER BY i."seq" LIMIT ${limit} ${dialect.free}`
+    const last = sql`COALESCE((SELECT "seq" FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" = 0
+      ORDER BY "seq" LIMIT 1 OFFSET ${limit + maxLooked}), ${never})`
+    const unbegun = yield sql`SELECT i."id", i."seq" FROM "ConsumerItem" AS i WHERE i."consumer" = ${name} AND i."dueAt" = 0
+        AND i."seq" < ${last} AND ${isTurn} ORDER BY i."seq" LIMIT ${Math.min(limit, begin)} ${dialect.free}`
+    const due = [...again, ...unbegun].toSorted(([, one], [, other]) => Number(one) - Number(other)).slice(0, limit)
     if (due.length === 0) return []
     const claimed =
       yield sql`UPDATE "ConsumerItem" SET "attempt" = "attempt" + 1, "claimedBy" = ${by}, "claim" = ${claim}, "dueAt" = ${until}
@@ -75,11 +103,12 @@ export function createTaking(
     return claimed.map(toItem).toSorted((one, other) => one.seq - other.seq)
   }
 
-  /** Parks due items that have had all their attempts. */
+  /** Parks due items that have had all their attempts, a step of them. */
   function* park(name: string, now: number, maxDeliveries: number): Steps<SqlRow[]> {
-    return yield sql`UPDATE "ConsumerItem" SET "dueAt" = ${never}, "claimedBy" = NULL, "claim" = NULL WHERE "consumer" = ${name} AND "id" IN (
-      SELECT "id" FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" <= ${now} AND "attempt" >= ${maxDeliveries} ${dialect.free})
-      RETURNING 1`
+    const spent = sql`SELECT "id" FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" > 0 AND "dueAt" <= ${now}
+      AND "attempt" >= ${maxDeliveries} LIMIT ${stepItems} ${dialect.free}`
+    return yield sql`UPDATE "ConsumerItem" SET "dueAt" = ${never}, "claimedBy" = NULL, "claim" = NULL
+      WHERE "consumer" = ${name} AND "id" IN (${spent}) RETURNING 1`
   }
 
   return take

@@ -48,7 +48,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
   const among = (ids: string[]) => sql`"id" IN (${dialect.texts(JSON.stringify(ids))})`
   const amongOrAll = (ids: string[] | undefined) => (ids === undefined ? sql`true` : among(ids))
   const take = createTaking({ never, among, find }, dialect)
-  const steps = createConsumerSteps({ never, amongOrAll }, dialect)
+  const steps = createConsumerSteps({ never, amongOrAll, noteGap }, dialect)
 
   function* find(name: string, end: Sql = sql``): Steps<ConsumerRecord | undefined> {
     const [row] = yield sql`SELECT ${columns} FROM "Consumer" WHERE "name" = ${name} ${end}`
@@ -171,15 +171,7 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
           yield sql`DELETE FROM "ConsumerItem" WHERE "consumer" = ${name} AND ${among(ids)}`
         })(),
       ),
-    loseThrough: (name, through) =>
-      run(
-        (function* () {
-          const [[first] = []] = yield sql`SELECT min("seq") FROM "ConsumerItem" WHERE "consumer" = ${name} AND "seq" <= ${through}`
-          if (first === null || first === undefined) return
-          yield* noteGap(name, { from: Number(first) - 1, to: through })
-          yield sql`DELETE FROM "ConsumerItem" WHERE "consumer" = ${name} AND "seq" <= ${through}`
-        })(),
-      ),
+    loseThrough: steps.loseThrough,
     release: ({ name, now, claims, uncounted = false }) =>
       run(
         (function* () {
@@ -208,10 +200,12 @@ export function createConsumerStore(dialect: ConsumerDialect): ConsumerStore {
     count: ({ name, now }) =>
       read(
         (function* (): Steps<ItemCounts> {
-          const [[all = 0, claimed = 0, parked = 0] = []] = yield sql`SELECT count(*),
-            count(CASE WHEN "claimedBy" IS NOT NULL AND "dueAt" > ${now} THEN 1 END), count(CASE WHEN "dueAt" = ${never} THEN 1 END)
-            FROM "ConsumerItem" WHERE "consumer" = ${name}`
-          return { waiting: Number(all) - Number(claimed) - Number(parked), claimed: Number(claimed), parked: Number(parked) }
+          // The index has all that is counted of most items: what waits or is parked can be as many as the log has messages.
+          const [[all = 0, claimed = 0, parked = 0] = []] =
+            yield sql`SELECT (SELECT count(*) FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" < ${never}),
+              (SELECT count("claimedBy") FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}),
+              (SELECT count(*) FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" = ${never})`
+          return { waiting: Number(all) - Number(claimed), claimed: Number(claimed), parked: Number(parked) }
         })(),
       ),
   }

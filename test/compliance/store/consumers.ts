@@ -175,9 +175,9 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
         [2, 0, 2],
         [2, 2, 0],
       ])
-      expect([await consumers.parked({ name: 'd', after: 0, limit: 9 }), await consumers.replay({ name: 'd', now: 200 })]).toEqual([[], 0])
+      expect([await consumers.parked({ name: 'd', after: 0, limit: 9 }), await consumers.replay({ name: 'd' })]).toEqual([[], 0])
       await d.take(200, 0)
-      expect([await consumers.replay({ name: 'd', now: 200 }), await c.count(200)]).toEqual([2, [2, 0, 2]])
+      expect([await consumers.replay({ name: 'd' }), await c.count(200)]).toEqual([2, [2, 0, 2]])
     })
 
     test('give an item to one worker at a time, and to another when its time is over', async () => {
@@ -351,7 +351,7 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
       await ids()
       await settle(retry('m11', 100))
       expect(await ids()).toEqual(['m12'])
-      await consumers.replay({ name: 'c', now: 100 })
+      await consumers.replay({ name: 'c' })
       expect(await ids()).toEqual([])
       await settle({ id: 'm12', verdict: 'ack' })
       expect(await ids()).toEqual(['m11'])
@@ -361,10 +361,10 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
       const { settle, ids, consumers, take } = await opened({ maxDeliveries: 1 }, fresh(3))
       await ids()
       await settle(...['m11', 'm12', 'm13'].map((id) => retry(id, 100)))
-      expect(await consumers.replay({ name: 'c', now: 300, ids: ['m12', 'x'] })).toBe(1)
+      expect(await consumers.replay({ name: 'c', ids: ['m12', 'x'] })).toBe(1)
       expect(await take({ now: 300, until: 400 })).toMatchObject({ items: [{ id: 'm12', attempt: 1 }] })
       expect(await settle({ id: 'm11', verdict: 'drop' })).toEqual([true])
-      expect(await consumers.replay({ name: 'c', now: 300 })).toBe(1)
+      expect(await consumers.replay({ name: 'c' })).toBe(1)
       expect(await ids({ now: 300, until: 400 })).toEqual(['m13'])
     })
 
@@ -372,12 +372,40 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
       const { settle, ids, consumers, take } = await opened({ maxDeliveries: 1, maxUnacked: 10_000 }, fresh(2_100))
       const all = await ids({ limit: 10_000 })
       await settle(...all.map((id) => retry(id, 100)))
-      expect(await consumers.replay({ name: 'c', now: 300 })).toBe(2_100)
+      expect(await consumers.replay({ name: 'c' })).toBe(2_100)
       expect(await consumers.count({ name: 'c', now: 300 })).toEqual({ waiting: 2_100, claimed: 0, parked: 0 })
       expect(await take({ limit: 0, now: 300 })).toMatchObject({ open: 2_100 })
       expect(await consumers.remove('c')).toBe(true)
       await consumers.create(record('c'))
       expect(await consumers.count({ name: 'c', now: 300 })).toEqual({ waiting: 0, claimed: 0, parked: 0 })
+    })
+
+    test('park any number of items that have had all attempts, in steps, and hand none of them out', async () => {
+      const { ids, take, consumers } = await opened({ maxUnacked: 10_000 }, fresh(2_100))
+      const claims = (await ids({ limit: 10_000 })).map((id) => ({ id, claim: 'one' }))
+      await consumers.release({ name: 'c', now: 150, claims })
+      const consumer = await consumers.get('c')
+      if (consumer === undefined) throw new Error('the consumer is gone')
+      await consumers.configure(consumer, { ...consumer.settings, maxDeliveries: 1 })
+      for (const parked of [1_000, 1_000, 100, 0]) expect(await take({ now: 300, limit: 10_000 })).toMatchObject({ items: [], parked })
+      expect(await consumers.count({ name: 'c', now: 300 })).toEqual({ waiting: 0, claimed: 0, parked: 2_100 })
+    })
+
+    test('begin no more items than maxUnacked and a thousand, however many were replayed and are retried later', async () => {
+      const { ids, settle, consumers } = await opened({ maxUnacked: 600, maxDeliveries: 1 }, fresh(2_100))
+      for (let count = 0; count < 4; count++) await settle(...(await ids({ limit: 600 })).map((id) => retry(id, 100)))
+      expect(await consumers.replay({ name: 'c' })).toBe(2_100)
+      const consumer = await consumers.get('c')
+      if (consumer === undefined) throw new Error('the consumer is gone')
+      await consumers.configure(consumer, { ...consumer.settings, maxDeliveries: 2 })
+      const begun: number[] = []
+      for (let count = 0; count < 4; count++) {
+        const taken = await ids({ now: 300, until: 400, limit: 600 })
+        begun.push(taken.length)
+        await settle(...taken.map((id) => retry(id, 5_000)))
+      }
+      expect(begun).toEqual([600, 600, 400, 0])
+      expect(await ids({ now: 5_000, until: 6_000, limit: 600 })).toHaveLength(600)
     })
 
     test('hand out the items of a lane one at a time, in order, and those of other lanes beside', async () => {

@@ -43,7 +43,11 @@ export const webhooks = [
       ['an address that is allowed allows a network', 'Number(bits ?? (family === 4 ? 32 : 128))', 'Number(bits ?? 8)'],
       ['a name that is allowed is compared by case', 'map((name) => name.toLowerCase())', 'map((name) => name)'],
       ['a name with a dot at its end is another', ".replace(/\\.$/, '')", ''],
-      ['a name that is not found ends as another error', 'lookUp(host, 0, signal).catch(unresolved)', 'lookUp(host, 0, signal)'],
+      [
+        'a name that is not found ends as another error',
+        'lookUp(host, 0, signal, client).catch(unresolved)',
+        'lookUp(host, 0, signal, client)',
+      ],
     ],
   ),
   ...breaks(

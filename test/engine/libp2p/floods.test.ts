@@ -28,6 +28,20 @@ async function sendAll(stream: MessageStream, bytes: Uint8Array, times: number):
   }
 }
 
+/** The connection below the encrypted one, which has no other name. */
+const socketOf = ({ below }: HostileLibp2pPeer): MessageStream => Reflect.get(below, 'stream')
+
+/** Records of Noise (https://github.com/libp2p/specs/tree/master/noise#wire-format) whose plain text is empty. */
+function emptyRecords({ below }: HostileLibp2pPeer, count: number): Buffer {
+  const handshake: { encrypt(plain: Uint8Array): { subarray(): Uint8Array } } = Reflect.get(below, 'handshake')
+  return Buffer.concat(
+    Array.from({ length: count }, () => {
+      const record = handshake.encrypt(new Uint8Array()).subarray()
+      return Buffer.concat([Buffer.of(record.length >> 8, record.length & 255), record])
+    }),
+  )
+}
+
 const { data, windowUpdate, ping } = yamuxTypes
 const unknownStreams = (index: number) => 100_001 + 2 * index
 
@@ -50,6 +64,31 @@ describe('frames of yamux that ask for nothing', () => {
     const parts = 20
     await sendAll(honest.below, yamuxFrames(some / parts, frames), parts)
     await sendAll(hostile.below, yamuxFrames(tooMany / parts, frames), parts)
+    await expect.poll(async () => (await engine.peers()).length).toBe(1)
+    expect(engine.limitsReached.frame_flood).toBe(1)
+    expect(honest.below.status).toBe('open')
+  })
+
+  test('data of a byte each: who sends it without end is cut, and who sends some is not', async () => {
+    const { engine, honest, hostile } = await attacked()
+    for (const [{ connection, below }, count] of [
+      [honest, 10_000],
+      [hostile, 40_000],
+    ] as const) {
+      const stream = await connection.newStream(['/meshsub/1.1.0'])
+      // The length of an RPC of 2 MiB.
+      stream.send(Buffer.of(0xff, 0xff, 0x7f))
+      await sendAll(below, yamuxFrames(count / 20, { type: data, length: 1, streamOf: () => Number(stream.id) }), 20)
+    }
+    await expect.poll(async () => (await engine.peers()).length).toBe(1)
+    expect(engine.limitsReached.frame_flood).toBe(1)
+    expect(honest.below.status).toBe('open')
+  })
+
+  test('encrypted records with nothing in them: who sends them without end is cut, and who sends some is not', async () => {
+    const { engine, honest, hostile } = await attacked()
+    await sendAll(socketOf(honest), emptyRecords(honest, 10_000), 1)
+    for (let part = 0; part < 20; part++) await sendAll(socketOf(hostile), emptyRecords(hostile, 2_000), 1)
     await expect.poll(async () => (await engine.peers()).length).toBe(1)
     expect(engine.limitsReached.frame_flood).toBe(1)
     expect(honest.below.status).toBe('open')

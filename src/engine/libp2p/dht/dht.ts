@@ -17,6 +17,7 @@ import type { Asker } from '../../asker.ts'
 import type { Bodies, HeldBody } from '../../bodies.ts'
 import type { DhtMode } from '../../settings.ts'
 import type { Namespaces } from './dht-namespaces.ts'
+import { createRequestTurns } from './request-turns.ts'
 import { createMessageCollector, toldAddresses } from './told-contacts.ts'
 
 export const dhtModes = {
@@ -44,7 +45,7 @@ export const asking = new AsyncLocalStorage<Asker>()
 
 /**
  * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with the bounds that it lacks: on the bytes of a
- * request and an answer, on learnt peers, and, in its datastore, on records that other peers store here.
+ * request and an answer, on the rate of requests, on learnt peers, and, in its datastore, on records that other peers store here.
  */
 export function dhtService(
   init: { mode: DhtMode; isDialable: boolean; limits: Limits },
@@ -88,6 +89,7 @@ export function dhtService(
       connectionManager: boundingAnswers(libp2p.connectionManager, limits.maxDhtMessageBytes, components.onTold),
     })
     rememberTold(dht, libp2p)
+    answerInTurns(dht)
     return dht
   }
 }
@@ -107,6 +109,18 @@ function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponen
     if (id.equals(peerId) || multiaddrs.length === 0 || !bucket.take(performance.now())) return
     peerStore.merge(id, { multiaddrs: multiaddrs.slice(0, maxToldAddresses) }).catch((error: unknown) => log.error('%e', error))
   })
+}
+
+/** kad-dht by itself answers whatever has arrived before anything else runs. */
+function answerInTurns(dht: KadDHT): void {
+  const turns = createRequestTurns()
+  const rpc: { handleMessage?(from: unknown, message: unknown): Promise<unknown> } | undefined = Reflect.get(dht, 'rpc')
+  const handleMessage = rpc?.handleMessage
+  if (rpc === undefined || handleMessage === undefined) throw new Error('kad-dht handles requests in another way')
+  rpc.handleMessage = async (from, message) => {
+    using _place = await turns.take(asking.getStore()?.host ?? '')
+    return await handleMessage.call(rpc, from, message)
+  }
 }
 
 /** Runs each handler in the context of the requesting peer, and counts the memory of its requests. */

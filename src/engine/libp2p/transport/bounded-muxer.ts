@@ -2,6 +2,7 @@ import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, t
 import type { Limits } from '../../../limits.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { SignsOfLife } from '../signs-of-life.ts'
+import { muxerInTurns } from './frames-in-turns.ts'
 import { holdUnread } from './hold-unread.ts'
 import { dropLateWindows } from './late-windows.ts'
 import { boundFrames } from './muxer-frames.ts'
@@ -35,6 +36,7 @@ export function streamRoomBytes({
  * - The connection is cut when too many bytes are queued that no stream holds back: answers to the muxer's pings,
  *   resets, windows.
  * - The connection is cut when the peer sends more unproductive frames than any honest peer does.
+ * - Frames of all connections are handled in turns with other work.
  */
 export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory: Factory,
@@ -45,7 +47,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
   const { createStreamMuxer } = factory
   factory.createStreamMuxer = (connection) => {
     cutOverflow(connection, limits.maxPubsubBufferBytes + room, () => reached.note('unread_link'))
-    const muxer = createStreamMuxer.call(factory, connection)
+    const muxer = muxerInTurns(connection, () => createStreamMuxer.call(factory, connection))
     pauseReading(muxer)
     dropLateWindows(muxer)
     signsOfLife.listen(muxer, connection)

@@ -11,11 +11,22 @@ const muxerFrames: FrameRate = { perSecond: 10_000, burst: 20_000, bytesPerUnit:
 const openingUnits = 5
 /** Cost of a ping: its answer is encrypted and written separately. */
 const pingUnits = 20
+/** Bytes of a stream's data below which its frame costs a part of a unit. Messages and requests have more. */
+const smallBytes = 64
+/** Bytes of an encrypted record, the tag among them, that has no whole header: no muxer of an honest peer writes such. */
+const emptyRecordBytes = 27
+/** Maximum bytes that were read at once, and wait in the decoder. */
+const readBytes = 131_072
 
 /** https://github.com/hashicorp/yamux/blob/master/spec.md */
 const frameTypes = { data: 0, windowUpdate: 1, ping: 2 }
 const synFlag = 1
 const headerBytes = 12
+
+/** Internals of a connection that is encrypted by Noise. */
+interface NoiseParts {
+  readonly decoder?: { decode?(data: unknown): Iterable<{ readonly byteLength: number }> }
+}
 
 interface YamuxFrame {
   header: { type: number; flag: number; streamID: number; length: number }
@@ -31,13 +42,13 @@ interface YamuxParts {
 
 /**
  * Cuts a connection whose peer sends more unproductive frames than any honest peer does: pings, stream openings, window
- * updates beyond one for each data frame sent, data of unknown streams, and empty data. For a muxer without such frames
- * (QUIC) only openings count. A frame longer than any window also cuts the connection, since the muxer would buffer it
- * whole.
+ * updates beyond one for each data frame sent, data of unknown streams, data of a few bytes, and records without data.
+ * For a muxer without such frames (QUIC) only openings count. A frame longer than any window also cuts the connection,
+ * since the muxer would buffer it whole.
  */
 export function boundFrames(
   muxer: StreamMuxer & YamuxParts,
-  connection: MessageStream,
+  connection: MessageStream & NoiseParts,
   components: {
     maxFrameBytes: number
     /** The connection was cut. */
@@ -76,6 +87,20 @@ export function boundFrames(
     else if (type === frameTypes.windowUpdate && expectedUpdates > 0) expectedUpdates--
     else if (type !== frameTypes.data) budget.spend(1, 0)
     else if (length === 0 || !muxer.streams.some(({ id }) => id === `${streamID}`)) budget.spend(1, length)
+    else if (length < smallBytes) budget.spend(1 - length / smallBytes, 0)
+  }
+
+  /** Counts records that the muxer does not see. */
+  function countRecords(): void {
+    const { decoder: records } = connection
+    const decode = records?.decode
+    if (records === undefined || decode === undefined) return
+    records.decode = function* (data) {
+      for (const record of decode.call(records, data)) {
+        if (record.byteLength <= emptyRecordBytes) orCut(() => budget.spend(1, 0))
+        yield record
+      }
+    }
   }
 
   const { handleFrame, sendFrame, onData, decoder } = muxer
@@ -90,6 +115,7 @@ export function boundFrames(
       },
     }
   }
+  countRecords()
   muxer.handleFrame = (frame) => {
     orCut(() => count(frame))
     handleFrame.call(muxer, frame)
@@ -100,7 +126,8 @@ export function boundFrames(
   }
   muxer.onData = (data) => {
     onData.call(muxer, data)
-    if (decoder.buffer.byteLength > maxFrameBytes + headerBytes) throw new StreamBufferError('a frame exceeds the largest window')
+    if (decoder.buffer.byteLength > maxFrameBytes + headerBytes + readBytes)
+      throw new StreamBufferError('a frame exceeds the largest window')
   }
   return { opened: () => undefined }
 }

@@ -1,15 +1,17 @@
 import type { Logger } from 'pino'
 import { onTestFinished } from 'vitest'
-import type { Clock } from '../../src/clock/clock.ts'
+import { type Clock, createClock } from '../../src/clock/clock.ts'
 import type { GatewayInit } from '../../src/gateway/gateway.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import type { Store } from '../../src/store/store.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
+import { patientDelayMs } from '../fixtures/gateway-process.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
+import type { StoppedTime } from '../fixtures/stopped-time.ts'
 
 export const adminToken = 'the-token-of-the-operator'
 
@@ -21,9 +23,10 @@ export interface Answer {
 
 /** A gateway whose operator has a token, and how to call it with one. */
 export async function gatewayWithTokens(
-  init: Partial<GatewayInit> & { store?: Store; limits?: Limits; logger?: Logger; clock?: Clock } = {},
+  init: Partial<GatewayInit> & { store?: Store; limits?: Limits; logger?: Logger; clock?: Clock; time?: StoppedTime } = {},
 ) {
-  const { store = createMemoryStore(), limits = defaultLimits, http, access, webhookHosts = [], logger = silentLog } = init
+  const { store = createMemoryStore(), http, access, webhookHosts = [], logger = silentLog } = init
+  const limits = { ...(init.limits ?? defaultLimits), maxEventLoopDelayMs: patientDelayMs }
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const settings = {
     http: { ...loopbackHttp, ...http },
@@ -31,7 +34,8 @@ export async function gatewayWithTokens(
     webhookHosts,
     limits,
   }
-  const gateway = createGateway(settings, { store, engine, logger, ...(init.clock === undefined ? {} : { clock: init.clock }) })
+  const clock = init.clock ?? (init.time === undefined ? undefined : stoppedClock(init.time, { limits, store, logger }))
+  const gateway = createGateway(settings, { store, engine, logger, ...(clock === undefined ? {} : { clock }) })
   await gateway.start()
   onTestFinished(() => gateway.stop())
 
@@ -64,3 +68,8 @@ export async function gatewayWithTokens(
 }
 
 export const noJwt = { jwksUrl: undefined, secret: undefined, issuer: undefined, audience: undefined }
+
+function stoppedClock({ aheadMs }: StoppedTime, { limits, store, logger }: { limits: Limits; store: Store; logger: Logger }): Clock {
+  const clocks = { wall: () => Date.now() + aheadMs(), monotonic: () => performance.now() + aheadMs() }
+  return createClock({ limits }, { store: store.clock, logger, ...clocks })
+}

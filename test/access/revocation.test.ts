@@ -7,6 +7,7 @@ import { createTokens } from '../../src/access/tokens.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
+import { createStoppedTime } from '../fixtures/stopped-time.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { adminToken, gatewayWithTokens } from './gateway-with-tokens.ts'
 
@@ -230,13 +231,16 @@ describe('once an end is acknowledged', () => {
 })
 
 test('a stream whose token has expired carries out nothing more, though its client keeps the socket open', async () => {
-  const { gateway, tokenFor, call } = await gatewayWithTokens()
-  const { secret } = await tokenFor(['publish'], ['>'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
+  const time = createStoppedTime()
+  const { gateway, tokenFor, call } = await gatewayWithTokens({ time })
+  const { secret } = await tokenFor(['publish'], ['>'], { expiresAt: new Date(time.now() + 1_000).toISOString() })
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
   onTestFinished(() => void socket.destroy())
   const received: Buffer[] = []
   socket.on('data', (chunk) => received.push(chunk))
   socket.write(upgradeRequest('/v1/stream', { authorization: `Bearer ${secret}` }))
+  await expect.poll(() => Buffer.concat(received).toString()).toContain('welcome')
+  time.pass(1_500)
   await expect.poll(() => Buffer.concat(received).toString()).toContain('token expired')
   socket.write(maskedFrame({ type: 'publish', topic: 'orders', data: 'too late' }))
   await once(socket, 'close')
@@ -245,14 +249,14 @@ test('a stream whose token has expired carries out nothing more, though its clie
 
 test('an answer that is ready after its token has expired is refused', async () => {
   const store = createMemoryStore()
-  const { call, tokenFor } = await gatewayWithTokens({ store })
-  const expiresAt = Date.now() + 700
-  const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(expiresAt).toISOString() })
+  const time = createStoppedTime()
+  const { call, tokenFor } = await gatewayWithTokens({ store, time })
+  const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(time.now() + 1_000).toISOString() })
   const list = store.topics.list.bind(store.topics)
   const begun = Promise.withResolvers<void>()
   store.topics.list = async (query) => {
     begun.resolve()
-    await expect.poll(() => Date.now()).toBeGreaterThan(expiresAt)
+    time.pass(1_500)
     return await list(query)
   }
   const asked = call('GET', '/v1/topics', { token: secret })
@@ -263,11 +267,13 @@ test('an answer that is ready after its token has expired is refused', async () 
 test.each(['events?topic=orders', 'streams/orders?offset=now&live=sse'])(
   '/v1/%s ends when its token expires, not with the next heartbeat',
   async (path) => {
-    const { call, gateway, tokenFor } = await gatewayWithTokens({ limits: { ...defaultLimits, heartbeatMs: 600_000 } })
+    const time = createStoppedTime()
+    const { call, gateway, tokenFor } = await gatewayWithTokens({ limits: { ...defaultLimits, heartbeatMs: 600_000 }, time })
     await call('PUT', '/v1/topics/orders', { token: adminToken })
-    const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
+    const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(time.now() + 1_000).toISOString() })
     const events = await fetch(`${gateway.url}/v1/${path}`, { headers: { authorization: `Bearer ${secret}` } })
     expect(events.status).toBe(200)
+    time.pass(1_500)
     await expect(events.text()).rejects.toThrow()
   },
 )

@@ -6,6 +6,7 @@ import { defaultLimits } from '../../src/limits.ts'
 import { tokenActions } from '../../src/model/action.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
+import { createStoppedTime } from '../fixtures/stopped-time.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { adminToken, gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
 
@@ -168,8 +169,9 @@ describe('a token', () => {
   })
 
   test('expires, and an open stream with it, unless it is renewed', async () => {
-    const { gateway, call, tokenFor } = await gatewayWithTokens()
-    const expiresAt = new Date(Date.now() + 1_500).toISOString()
+    const time = createStoppedTime()
+    const { gateway, call, tokenFor } = await gatewayWithTokens({ time })
+    const expiresAt = new Date(time.now() + 1_000).toISOString()
     const short = (await tokenFor(['read', 'publish'], ['orders'], { expiresAt })).secret
     const long = (await tokenFor(['read'], ['orders'])).secret
     const narrow = (await tokenFor(['read'], ['news'])).secret
@@ -187,6 +189,7 @@ describe('a token', () => {
     expect(await other.expect('error')).toMatchObject({ id: 1, code: 'forbidden' })
     other.send({ type: 'auth', id: 2, token: long })
     expect(await other.expect('authenticated')).toEqual({ type: 'authenticated', id: 2, expiresAt: null })
+    time.pass(1_500)
     expect(await one.closed).toBe(4100)
     expect((await call('GET', '/v1/topics/orders', { token: short })).body.code).toBe('invalid_token')
     await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: 'after' } })

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { createParties, linkParties, memoryNode, type Party } from '../fixtures/party.ts'
+import { createStoppedTime } from '../fixtures/stopped-time.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { join, often, outcomes, part } from './parties-that-catch-up.ts'
 
@@ -22,9 +23,8 @@ test('two gateways that keep messages for different times: over ten windows noth
   const windowMs = 2_000
   /** Time passes for the gateways with each message: however slow this machine is, what one of them keeps for a short time is there for the other. */
   const messageMs = 10
-  let passedMs = 0
-  const begun = performance.now()
-  const aheadMs = () => passedMs - (performance.now() - begun)
+  const time = createStoppedTime()
+  const { aheadMs } = time
   const common = { ...often, seenWindowMs: windowMs, unsentWindowMs: 1, retentionSweepMs: 50 }
   const { here, there } = await createParties(
     { aheadMs, limits: { ...common, retentionMaxAgeMs: 1_500 } },
@@ -39,19 +39,19 @@ test('two gateways that keep messages for different times: over ten windows noth
   const followers = [one, other]
   const haveAll = () => followers.every(({ messages }) => new Set(messages.map(({ id }) => id)).size === published.length)
   let partedAt: number | undefined
-  for (let number = 0; passedMs < 10 * windowMs; number++) {
+  for (let number = 0; time.passedMs < 10 * windowMs; number++) {
     const publisher = number % 2 === 0 ? here : there
     if (number % 150 === 149) {
       await part(here, there)
-      partedAt = passedMs
+      partedAt = time.passedMs
     }
-    if (partedAt !== undefined && passedMs - partedAt > 200) {
+    if (partedAt !== undefined && time.passedMs - partedAt > 200) {
       await linkParties(here, there)
       await expect.poll(haveAll).toBe(true)
       partedAt = undefined
     }
     published.push((await publisher.rest.publish('orders', `${number}`)).id)
-    passedMs += messageMs
+    time.pass(messageMs)
     // Pruning goes on meanwhile.
     await delay(5)
   }

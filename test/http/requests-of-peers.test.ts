@@ -7,6 +7,7 @@ import { defaultLimits } from '../../src/limits.ts'
 import { requestProtocol } from '../../src/services/request-protocol.ts'
 import { validateProtocol } from '../../src/validation/validate-protocol.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
+import { patientDelayMs } from '../fixtures/gateway-process.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { memoryNode } from '../fixtures/party.ts'
@@ -23,7 +24,7 @@ test('each limit of what peers may ask is the engine’s', async () => {
   }
   const own = { maxDirectRequests: 3, maxHistoryRequests: 4, maxPeerRequests: 5, maxPeerRequestBytes: 6_000_000 }
   const gateway = createGateway(
-    { http: loopbackHttp, limits: { ...defaultLimits, ...own } },
+    { http: loopbackHttp, limits: { ...defaultLimits, maxEventLoopDelayMs: patientDelayMs, ...own } },
     { store: createMemoryStore(), engine, logger: silentLog },
   )
   await gateway.start()

@@ -4,6 +4,7 @@ import { createGateway } from '../../src/gateway/gateway.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { serverFrameSchema } from '../../src/stream/server-frames.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
+import { patientDelayMs } from '../fixtures/gateway-process.ts'
 import { createMemoryEngine, createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
@@ -13,7 +14,10 @@ async function setUp() {
   const lines: string[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
-  const gateway = createGateway({ http: loopbackHttp, limits: defaultLimits }, { store: createMemoryStore(), engine, logger })
+  const gateway = createGateway(
+    { http: loopbackHttp, limits: { ...defaultLimits, maxEventLoopDelayMs: patientDelayMs } },
+    { store: createMemoryStore(), engine, logger },
+  )
   await gateway.start()
   onTestFinished(() => gateway.stop())
   const client = await openStream(gateway.url)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { NodeView } from '../../src/model/node.ts'
+import type { Peer } from '../../src/model/peer.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { getInside, inside } from '../fixtures/inside.ts'
@@ -56,21 +57,27 @@ async function exchange(places: Place[]): Promise<void> {
   }
 }
 
-const peerOf = ({ under, url }: Place, { peerId }: Place) => getInside(under, `${url}/v1/peers/${peerId}`)
+const peerOf = ({ under, url }: Place, { peerId }: Place) => getInside<Peer>(under, `${url}/v1/peers/${peerId}`)
 
 test('two gateways behind routers that let nothing in get a direct link while they exchange 1,000 of 1,000 messages each way (needs network namespaces)', {
   timeout: 180_000,
 }, async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
+  const before = Date.now()
   const [first, second] = await hiddenPair('port-restricted')
   await exchange([first, second])
-  for (const [one, other] of [
+  const ends = [
     [first, second],
     [second, first],
-  ] as const) {
+  ] as const
+  for (const [one, other] of ends) {
     await expect.poll(() => peerOf(one, other), { timeout: 60_000 }).toMatchObject({ state: 'connected', path: 'websocket', via: null })
   }
+  const since = () => Promise.all(ends.map(async ([one, other]) => (await peerOf(one, other)).since ?? ''))
+  const begun = await since()
+  for (const time of begun) expect(Date.parse(time)).toBeGreaterThanOrEqual(before)
   await exchange([first, second])
+  expect(await since()).toEqual(begun)
 })
 
 test('two gateways behind routers that map each destination anew exchange 1,000 of 1,000 messages each way through a relay (needs network namespaces)', {

@@ -209,10 +209,8 @@ export function createDispatcher(
 
   /** Gives items back that no worker has got: their attempt does not count. */
   async function give(items: ConsumerItem[], claim: string): Promise<void> {
-    await release(
-      items.map(({ id }) => ({ id, claim })),
-      { uncounted: true },
-    )
+    const claims = items.map(({ id }) => ({ id, claim }))
+    await release(claims, { uncounted: true })
   }
 
   async function release(claims: ItemClaim[], counting: { uncounted?: boolean } = {}): Promise<void> {

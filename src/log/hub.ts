@@ -1,12 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from '../access/client-shares.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
-import { directTopic, matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { createEntry, type Entry } from './entry.ts'
-import { createPatternIndex } from './pattern-index.ts'
+import { createFollowers } from './followers.ts'
+
 import { createRing } from './ring.ts'
 import { createTopicTraffic, type TopicTrafficCounter } from './topic-traffic.ts'
 
@@ -96,6 +98,8 @@ export interface HubLog {
 
 /** Comparisons of messages in memory with topics and patterns that one read makes, before other readers have their turn. */
 const maxComparisons = 20_000
+/** Those that the reads of one client make in a turn of the event loop, about 15 ms. Further ones wait for the next turn. */
+const maxComparisonsOfTurn = 100_000
 
 interface Reading {
   after: Seq
@@ -103,11 +107,6 @@ interface Reading {
   maxBytes: number
   prunedSince: number
   limit: number
-}
-
-interface Follower {
-  wake(first: Seq): void
-  unfollow(): void
 }
 
 export function createHub(init: { limits: HubLimits }, components: { log: HubLog }): Hub {
@@ -122,33 +121,54 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     shares: (max) => createClientShares({ max, limits }),
   })
   const never = new AbortController().signal
-  const byTopic = new Map<string, Set<Follower>>()
-  const byPattern = createPatternIndex<Follower>()
-  const followers = new Set<Follower>()
+  const followers = createFollowers()
   /** Pruned messages of the ring, by topic. */
   const pruned = new Map<string, { through: Seq; pruneCount: number }>()
   /** Deleted messages that have not been appended here yet: the store's answer and another gateway's notice overlap. */
   const deletedAhead = new Set<Seq>()
   /** For each read of the store in progress, the messages that were deleted since it began. */
   const deletedMeanwhile = new Set<Set<Seq>>()
+  /** Comparisons in this turn of the event loop, by client. */
+  const compared = new Map<string, number>()
   let forgotten = 0
   let epoch = ''
 
-  function readRing({ after, filter, maxBytes, prunedSince, limit }: Reading): HubStep {
+  function count(client: string, comparisons: number): void {
+    if (compared.size === 0) setImmediate(() => compared.clear())
+    compared.set(client, (compared.get(client) ?? 0) + comparisons)
+  }
+
+  /** The read in a later turn of the event loop, when the client has comparisons again. */
+  async function readLater(query: Reading, client: string): Promise<HubStep> {
+    while ((compared.get(client) ?? 0) >= maxComparisonsOfTurn) await nextTurn()
+    return await readFrom(query, client)
+  }
+
+  function readFrom(query: Reading, client: string): HubStep | Promise<HubStep> {
+    if (query.after < ring.floor) return readStore(query, client)
+    return (compared.get(client) ?? 0) < maxComparisonsOfTurn ? readRing(query, client) : readLater(query, client)
+  }
+
+  function readRing({ after, filter, maxBytes, prunedSince, limit }: Reading, client: string): HubStep {
     const entries: Entry[] = []
     const prunes = pruned.size === 0 ? {} : { prunes: prunesInRing(after, filter, prunedSince) }
     let bytes = 0
-    let left = Math.ceil(maxComparisons / (1 + filter.patterns.length))
+    const price = 1 + filter.patterns.length
+    const most = Math.ceil(maxComparisons / price)
+    // A reader that another gateway served before may be ahead of this one.
+    let [left, end] = [most, Math.max(after, ring.tip)]
     for (const entry of ring.after(after)) {
       const { topic, seq, data } = entry.message
       if (matchesTopic(filter, topic) && !isPruned(entry.message)) {
         bytes += data.length
         entries.push(entry)
       }
-      if (entries.length >= limit || bytes >= maxBytes || --left === 0) return { entries, scanned: seq, ...prunes }
+      if (entries.length < limit && bytes < maxBytes && --left > 0) continue
+      end = seq
+      break
     }
-    // A reader that another gateway served before may be ahead of this one.
-    return { entries, scanned: Math.max(after, ring.tip), ...prunes }
+    count(client, price * (most - left))
+    return { entries, scanned: end, ...prunes }
   }
 
   function isPruned({ topic, seq }: StoredMessage): boolean {
@@ -197,14 +217,6 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...omitUndefined({ prunes, removed }) }
   }
 
-  function wakeFollowers(message: StoredMessage, woken: Map<Follower, Seq>): void {
-    const wake = (follower: Follower) => {
-      if (!woken.has(follower)) woken.set(follower, message.seq)
-    }
-    byTopic.get(message.topic)?.forEach(wake)
-    if (message.topic !== directTopic) byPattern.match(message.topic, wake)
-  }
-
   return {
     async start() {
       const end = await log.position()
@@ -213,7 +225,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       deletedAhead.clear()
     },
     async stop() {
-      for (const { unfollow } of followers) unfollow()
+      followers.clear()
     },
     get epoch() {
       return epoch
@@ -226,27 +238,23 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     },
     traffic,
     append(previousTip, messages) {
-      const woken = new Map<Follower, Seq>()
-      if (previousTip !== ring.tip) {
-        const missed = ring.tip + 1
-        ring.reset(previousTip)
-        for (const follower of followers) woken.set(follower, missed)
-      }
+      const missed = previousTip === ring.tip ? undefined : ring.tip + 1
+      if (missed !== undefined) ring.reset(previousTip)
       for (const message of messages) {
         traffic.stored(message.topic)
         ring.push(createEntry(message, epoch))
-        wakeFollowers(message, woken)
       }
       for (const seq of deletedAhead) {
         if (seq > ring.tip) continue
         deletedAhead.delete(seq)
         ring.reset(ring.tip)
       }
-      for (const [follower, first] of woken) follower.wake(first)
+      if (missed === undefined) followers.wake(messages)
+      else followers.wakeAll(missed)
     },
     read(after, filter, maxBytes, prunedSince = 0, client = '', max = limits.maxReadMessages) {
       const query = { after, filter, maxBytes, prunedSince, limit: Math.min(max, limits.maxReadMessages) }
-      return after >= ring.floor ? readRing(query) : readStore(query, client)
+      return readFrom(query, client)
     },
     forget() {
       forgotten++
@@ -261,23 +269,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       for (const [other, { through: last }] of pruned) if (last <= ring.floor) pruned.delete(other)
       if (through > ring.floor) pruned.set(topic, { through, pruneCount })
     },
-    follow(filter, wake) {
-      const follower: Follower = { wake, unfollow }
-      followers.add(follower)
-      for (const topic of filter.exact) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(follower))
-      for (const pattern of filter.patterns) byPattern.add(pattern, follower)
-
-      function unfollow(): void {
-        followers.delete(follower)
-        for (const pattern of filter.patterns) byPattern.delete(pattern, follower)
-        for (const topic of filter.exact) {
-          const others = byTopic.get(topic)
-          others?.delete(follower)
-          if (others?.size === 0) byTopic.delete(topic)
-        }
-      }
-      return unfollow
-    },
+    follow: followers.add,
   }
 }
 

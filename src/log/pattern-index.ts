@@ -8,8 +8,11 @@ import { covers } from '../model/topic-pattern.ts'
 export interface PatternIndex<Follower> {
   add(pattern: string, follower: Follower): void
   delete(pattern: string, follower: Follower): void
-  /** Calls `found` with the followers of each pattern that matches the topic. */
-  match(topic: string, found: (follower: Follower) => void): void
+  /**
+   * Calls `found` with the followers of each pattern that matches the topic. Returns the number of comparisons, or
+   * undefined when more than `max` are needed: then it may not have found all.
+   */
+  match(topic: string, max: number, found: (follower: Follower) => void): number | undefined
   readonly patterns: number
 }
 
@@ -39,8 +42,11 @@ export function createPatternIndex<Follower>(): PatternIndex<Follower> {
     delete(pattern, follower) {
       if (remove(root, pattern, follower)) patterns--
     },
-    match(topic, found) {
-      if (patterns > 0) visit(root, { topic, levels: topic.split('.'), depth: 0 }, found)
+    match(topic, max, found) {
+      if (patterns === 0) return 0
+      const search = { topic, levels: topic.split('.'), left: max }
+      visit(root, search, 0, found)
+      return search.left < 0 ? undefined : max - search.left
     },
   }
 }
@@ -117,12 +123,18 @@ function remove<Follower>(node: Node<Follower>, pattern: string, follower: Follo
   return true
 }
 
+interface Search {
+  topic: string
+  levels: string[]
+  /** Comparisons that are left; negative when there were too few. */
+  left: number
+}
+
 /** Only a topic's own levels and wildcards lead to patterns that match it; each is compared, since a node may hold others. */
-function visit<Follower>(
-  node: Node<Follower>,
-  { topic, levels, depth }: { topic: string; levels: string[]; depth: number },
-  found: (follower: Follower) => void,
-): void {
+function visit<Follower>(node: Node<Follower>, search: Search, depth: number, found: (follower: Follower) => void): void {
+  const { topic, levels } = search
+  search.left -= 1 + node.patterns.size
+  if (search.left < 0) return
   for (const [pattern, followers] of node.patterns) {
     if (covers(pattern, topic)) for (const follower of followers) found(follower)
   }
@@ -130,6 +142,6 @@ function visit<Follower>(
   if (node.branches === undefined || level === undefined) return
   for (const each of [level, '*', '>']) {
     const branch = node.branches.get(each)
-    if (branch !== undefined) visit(branch, { topic, levels, depth: depth + 1 }, found)
+    if (branch !== undefined) visit(branch, search, depth + 1, found)
   }
 }

@@ -188,3 +188,21 @@ test('what is deleted before it arrives here is not read, and those that follow 
   hub.forget()
   expect([await readAll(hub, 7), log.reads - before]).toEqual([[8], 2])
 })
+
+test('one client’s reads with many patterns are for several turns of the event loop, and those of others are not', async () => {
+  const many = { ...limits, maxRingMessages: 1_000, maxReadMessages: 1_000 }
+  const hub = createHub({ limits: many }, { log: arrayLog([]) })
+  await hub.start()
+  hub.append(
+    0,
+    Array.from({ length: 500 }, (_, at) => storedMessage(at + 1)),
+  )
+  const patterns = topicFilter(Array.from({ length: 100 }, (_, number) => `${number}.*`))
+  const read = (client: string) => hub.read(0, patterns, maxBytes, 0, client)
+  const steps = Array.from({ length: 20 }, () => read('busy'))
+  const atOnce = steps.filter((step) => !(step instanceof Promise)).length
+  expect(atOnce).toBeGreaterThan(0)
+  expect(atOnce).toBeLessThan(10)
+  expect(read('other')).not.toBeInstanceOf(Promise)
+  for (const step of await Promise.all(steps)) expect(step.scanned).toBeGreaterThan(0)
+})

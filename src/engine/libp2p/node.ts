@@ -30,6 +30,7 @@ import { punchService } from './punching/punch-service.ts'
 import type { OwnAddresses } from './reach/own-addresses.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 import { firstAddresses } from './stored-addresses.ts'
+import { addressOrder } from './transport/address-order.ts'
 import { boundMuxer } from './transport/bounded-muxer.ts'
 import { createDnsaddrResolver } from './transport/dnsaddr.ts'
 import { createOwnPort } from './transport/own-port.ts'
@@ -119,6 +120,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       maxDialQueueLength: maxQueuedDials,
       dialTimeout: limits.dialTimeoutMs,
       addressDialTimeout: limits.dialTimeoutMs,
+      addressSorter: addressOrder,
       inboundUpgradeTimeout: limits.dialTimeoutMs,
       inboundStreamProtocolNegotiationTimeout: negotiationTimeoutMs,
       outboundStreamProtocolNegotiationTimeout: negotiationTimeoutMs,

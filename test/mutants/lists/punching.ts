@@ -196,7 +196,17 @@ export const punching = [
       ['a dial that is given up goes on', "signal.addEventListener('abort', abort, { once: true })", ''],
       ['a dial that was given up before it began goes on', '  if (signal.aborted) abort()\n', ''],
       ['a caller that gives up ends a link that is open', "    signal.removeEventListener('abort', abort)\n", ''],
+      ['a dial has any time to connect', 'setTimeout(giveUp, connectMs)', 'undefined'],
+      ['a connected dial is given up after a pause of the process', 'isConnected || connecting.abort', 'connecting.abort'],
       ['the upgrade of a connected dial ends with the others', 'signal: connectedSignal })', 'signal })'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/transport/address-order.ts',
+    ['test/engine/libp2p/transport/address-order.test.ts'],
+    [
+      ['IPv4 is dialled first', 'first(isIpv6(one), isIpv6(other))', 'first(isIpv6(other), isIpv6(one))'],
+      ['an address that the peer has signed waits', 'first(one.isCertified, other.isCertified) ||', ''],
     ],
   ),
   ...breaks(

@@ -21,15 +21,23 @@ export interface PortOptions {
 /**
  * Dial options whose signal no longer affects the socket once it is connected. libp2p passes the signal to Node, which
  * destroys the socket whenever it fires: even when the link is open by then and only the caller has given up.
+ * @param connectMs time for the socket to connect, in milliseconds. Default: as long as the caller waits
  */
-export function abortingUntilConnected<Options extends DialTransportOptions & PortOptions>(options: Options): Options {
+export function abortingUntilConnected<Options extends DialTransportOptions & PortOptions>(options: Options, connectMs?: number): Options {
   const { signal, upgrader, connectedSignal = signal } = options
   const connecting = new AbortController()
+  let isConnected = false
   const abort = () => connecting.abort(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
+  // After a pause of this process the socket may have connected meanwhile, which the system tells before the check phase.
+  const giveUp = () => setImmediate(() => isConnected || connecting.abort(new Error(`no answer within ${connectMs} ms`)))
+  const timer = connectMs === undefined ? undefined : setTimeout(giveUp, connectMs)
+  connecting.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
   const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection: MultiaddrConnection, upgrading: UpgraderOptions) => {
     connecting.signal.throwIfAborted()
+    isConnected = true
+    clearTimeout(timer)
     signal.removeEventListener('abort', abort)
     // The muxer numbers its streams by this, whichever end answers the handshake.
     if (options.initiator === false) connection.direction = 'inbound'

@@ -7,6 +7,12 @@ import { createArrivingSockets } from './arriving-sockets.ts'
 import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 
+/**
+ * Milliseconds for a socket of IPv6 to connect. libp2p dials the addresses of a peer one after another: where a network
+ * drops packets of IPv6, those of IPv4 would wait for the whole time of the dial. A lost first packet is sent again after
+ * a second (RFC 6298).
+ */
+const connectMs = 1_500
 /** Sockets of one hole that a responder makes, each after the initiator has ended the one before. */
 const maxAnswers = 4
 
@@ -70,10 +76,11 @@ export function tcpTransport(
       const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
       const handle = isFromOwnPort ? ownPort?.bind(target.ip) : undefined
       if (handle === undefined && isPunch) throw new Error('the listening port is not shared with dials')
-      if (handle === undefined) return await dial.call(transport, atIp(target), abortingUntilConnected(options))
+      const bounded = () => abortingUntilConnected(options, !isPunch && target.ip.includes(':') ? connectMs : undefined)
+      if (handle === undefined) return await dial.call(transport, atIp(target), bounded())
       try {
         // A socket that is given a handle reads at once, unless it is to be started by hand.
-        const bound = { ...abortingUntilConnected(options), handle, manualStart: true }
+        const bound = { ...bounded(), handle, manualStart: true }
         // The system may have connected it already. Closed with FIN, it would keep the next dial between the two ports
         // from being made for a minute (TIME-WAIT, RFC 9293).
         bound.signal.addEventListener('abort', () => void handle.reset(), { once: true })
@@ -83,7 +90,7 @@ export function tcpTransport(
       } catch (error) {
         if (isPunch || !(isPortTaken(error) || mayHaveCrossed(error))) throw error
         options.signal.throwIfAborted()
-        return await dial.call(transport, atIp(target), abortingUntilConnected(options))
+        return await dial.call(transport, atIp(target), bounded())
       }
     }
 

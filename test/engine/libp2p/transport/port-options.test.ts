@@ -1,5 +1,5 @@
 import type { DialTransportOptions, MultiaddrConnection, Upgrader, UpgraderOptions } from '@libp2p/interface'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { abortingUntilConnected, type PortOptions } from '../../../../src/engine/libp2p/transport/port-options.ts'
 
 /** A dial with a signal that its caller can end, as a transport makes it, and what it has upgraded. */
@@ -9,8 +9,8 @@ function dial(options: PortOptions = {}) {
   const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound })
   const given: DialTransportOptions & PortOptions = { signal: caller.signal, upgrader, ...options }
   const connection: MultiaddrConnection = Object.assign(Object.create(null), { direction: 'outbound' })
-  const begin = () => {
-    const { signal, upgrader: own } = abortingUntilConnected(given)
+  const begin = (connectMs?: number) => {
+    const { signal, upgrader: own } = abortingUntilConnected(given, connectMs)
     const connect = () => own.upgradeOutbound(connection, Object.assign(Object.create(null), { signal }) satisfies UpgraderOptions)
     return { signal, connect }
   }
@@ -40,6 +40,22 @@ test('the socket of a link that is open outlasts its caller, whose signal the up
   expect(upgradedWith()).toEqual([caller.signal])
   caller.abort(new Error('given up'))
   expect(signal.aborted).toBe(false)
+})
+
+test('a dial with a time to connect is given up after it, and not once it is connected, however long the process stood still', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const [late, connected, during] = [dial().begin(1_500), dial().begin(1_500), dial().begin(1_500)]
+  void connected.connect()
+  await vi.advanceTimersByTimeAsync(1_499)
+  expect(late.signal.aborted).toBe(false)
+  // The timer comes first, then what the system has told meanwhile.
+  vi.advanceTimersByTime(1)
+  void during.connect()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(late.signal.reason).toEqual(new Error('no answer within 1500 ms'))
+  expect(late.connect).toThrow('no answer')
+  expect([connected, during].map(({ signal }) => signal.aborted)).toEqual([false, false])
 })
 
 test('the upgrade of a dial that punches a hole has a signal of its own', () => {

@@ -18,8 +18,8 @@ const engines = 'test/engine/**/*.test.ts'
 /** With programs that are built or installed for them: `npm run test:interop`, `test:clients` and `test:contract`. */
 const builtFirst = ['test/interop/**', 'test/generated-clients/**', 'test/clients-{go,python}/**', 'test/contract/**']
 
-/** One more than there are processors: some files wait, end-to-end tests for minutes to pass. */
-const maxWorkers = availableParallelism() + 1
+/** Two more than there are processors: files wait for deadlines and for links, and with one more a fifth of two processors is idle. */
+const maxWorkers = availableParallelism() + 2
 
 /** Waits are long enough for a busy machine: one whose condition comes sooner ends sooner. */
 export default defineConfig({

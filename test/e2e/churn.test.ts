@@ -20,7 +20,7 @@ import { byLength } from '../fixtures/test-length.ts'
 
 /** Tokens, sessions, topics, subscriptions and peers come and go at a gateway, again and again, under names that are new each time. */
 
-const visits = byLength({ gate: 600, full: 4_000 })
+const visits = byLength({ gate: 450, full: 4_000 })
 /** After these its tables have about their sizes. */
 const firstVisits = 200
 const atATime = 6

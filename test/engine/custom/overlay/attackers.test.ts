@@ -26,7 +26,7 @@ describe('two hundred nodes of which a fifth attacks', () => {
     if (node !== undefined) attacker.attack(node)
   }
   const during: string[] = []
-  for (let second = 0; second < 60; second++) {
+  for (let second = 0; second < 30; second++) {
     during.push(simulation.random.pick(honest).publish('orders').id)
     simulation.run(1_000)
   }

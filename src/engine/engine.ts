@@ -247,12 +247,11 @@ export interface Inbound {
 
 export interface ConnectedPeer extends PeerExchange {
   peerId: string
+  /** The key of the address at which it is seen, which the peers there share (`Asker`); undefined where there is none. */
+  host?: string
   /** The networks of the links to it. */
   networks: NetworkKind[]
-  /**
-   * The addresses at which the peer was dialled, then those that it says it listens on. The remote address of a link
-   * that the peer dialled is not included: it cannot be dialled.
-   */
+  /** The addresses at which it was dialled, then those that it says it listens on; none of a link that it has dialled. */
   multiaddrs: string[]
   direction: 'inbound' | 'outbound'
   /** Of several links, that of a direct one. */

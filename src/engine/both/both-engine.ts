@@ -37,6 +37,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const linked = createLinkedPeers(engines)
   const inTurn = createSerial()
   const isBridge = (peer: string) => linked.peerOf(peer)?.protocols.includes(interestProtocol) === true
+  const hostOf = (peer: string) => linked.peerOf(peer)?.host ?? peer
   const isInBoth = (peer: string) => linked.peerOf(peer)?.networks.length === engines.length
   const beyond = createInterestBeyond({ sides: [first.engine, second.engine], own: topics, isBridge, isInBoth })
   let refusedTopics = 0
@@ -57,6 +58,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
         other: other.engine,
         own: topics,
         isBridge,
+        hostOf,
         beyond: (asked) => beyond.ask(other.engine, asked),
         onFull: () => refusedTopics++,
         onBridged,

@@ -6,6 +6,7 @@ import { bytes } from '../../lib/bytes-schema.ts'
 import { decodeCbor } from '../../lib/cbor.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import { maxTopicBytes } from '../../model/topic.ts'
+import { createSearches } from '../bridge/searches.ts'
 import type { HandleOptions, Network, P2PEngine, RequestHandler } from '../engine.ts'
 
 /**
@@ -14,8 +15,8 @@ import type { HandleOptions, Network, P2PEngine, RequestHandler } from '../engin
  * two bridges would keep each other's alive. Another bridge that is linked in one network only asks it: a request is
  * CBOR of {id, hops, topics}, and the answer CBOR of {wanted}, the places of those topics in the list that
  * clients of the bridge follow, or a subscriber in its other network, or in a network beyond: it asks the bridges there
- * in turn, for `hops` bridges at most. A bridge that is asked the same once more (by the 8-byte id, of a topic) has no
- * more to say, so a question goes through each bridge once, whatever the topology.
+ * in turn, for `hops` bridges at most. A bridge that is asked the same once more (by the 8-byte id, of a topic) says what
+ * it found the first time, so a question goes through each bridge once, whatever the topology.
  */
 export const interestProtocol = '/peergate/bridge-interest/1.0.0'
 
@@ -43,6 +44,8 @@ const maxHops = 8
 const idBytes = 8
 /** Milliseconds in which the last bridge answers. Each bridge before it has as many more. */
 const hopMs = 500
+/** Milliseconds that a copy of a question waits for what the first one finds. */
+const copyMs = 250
 /** Questions of this node, and topics of others' questions, that are known when they come back. */
 const maxKnown = 4_096
 
@@ -61,18 +64,27 @@ const maxAnswerBytes = 4 * maxTopics
 export function createInterestBeyond(components: InterestBeyondComponents): InterestBeyond {
   const { sides, own, isBridge, isInBoth } = components
   /** By side, what has been asked in it. */
-  const known = new Map(sides.map((side) => [side, new BoundedMap<string, undefined>({ max: maxKnown })]))
+  const searches = new Map(sides.map((side) => [side, createSearches<boolean>({ max: maxKnown, waitMs: copyMs })]))
+  /** Questions of this node, which other bridges bring back. */
+  const ownQuestions = new BoundedMap<string, undefined>({ max: maxKnown })
 
-  /** The topics of a question that are new in a network. They are known from now on. */
-  function takeNew({ id, topics }: Question, network: Side): string[] {
-    const asked = known.get(network)
-    const key = Buffer.from(id).toString('hex')
-    if (asked === undefined || asked.has(key)) return []
-    return topics.filter((topic) => {
-      const isKnown = asked.has(key + topic)
-      asked.set(key + topic, undefined)
-      return !isKnown
+  /** Of a question's topics, those that are wanted. What a copy of it has asked before is not asked again. */
+  async function wantedOnce(question: Question, network: Side): Promise<Set<string>> {
+    const { hops, topics } = question
+    const id = Buffer.from(question.id).toString('hex')
+    if (ownQuestions.has(id)) return new Set()
+    const fresh: string[] = []
+    const asked = Promise.withResolvers<Set<string>>()
+    const isWanted = topics.map(async (topic) => {
+      const ask = async () => {
+        fresh.push(topic)
+        return (await asked.promise).has(topic)
+      }
+      return await searches.get(network)?.run(`${id} ${topic}`, { hops, timeoutMs: 0 }, ask)
     })
+    asked.resolve(fresh.length === 0 ? new Set() : wanted({ ...question, topics: fresh }, network))
+    const answers = await Promise.all(isWanted)
+    return new Set(topics.filter((_, place) => answers[place] === true))
   }
 
   /** Asks one bridge, as many topics at a time as a question has. It is not asked further when it fails to answer. */
@@ -125,7 +137,7 @@ export function createInterestBeyond(components: InterestBeyondComponents): Inte
   function handlerIn(network: Side): RequestHandler {
     return async ({ body }) => {
       const question = questionSchema.parse(decodeCbor(body, { rejectDuplicateMapKeys: true }))
-      const found = await wanted({ ...question, topics: takeNew(question, network) }, network)
+      const found = await wantedOnce(question, network)
       return encode({ wanted: question.topics.flatMap((topic, place) => (found.has(topic) ? place : [])) })
     }
   }
@@ -133,7 +145,7 @@ export function createInterestBeyond(components: InterestBeyondComponents): Inte
   return {
     async ask(network, topics) {
       const id = randomBytes(idBytes)
-      for (const asked of known.values()) asked.set(id.toString('hex'), undefined)
+      ownQuestions.set(id.toString('hex'), undefined)
       return await askIn(network, { id, hops: maxHops - 1, topics })
     },
     answerIn: (network) => network.handle(interestProtocol, handlerIn(network), options),

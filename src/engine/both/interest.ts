@@ -41,6 +41,8 @@ export interface InterestComponents {
   /** Topics of the node itself. */
   own: ReadonlySet<string>
   isBridge(peerId: string): boolean
+  /** The key of a peer's address (`Asker`), at which peers share the topics. */
+  hostOf(peerId: string): string
   /** Of these topics, those that bridges among the other network's peers want for who is not in it, with these bridges. */
   beyond(topics: string[]): Promise<ReadonlyMap<string, string[]>>
   /** A topic is not carried because of `maxTopics`. */
@@ -57,8 +59,8 @@ const maxConsidered = 100
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {
   const { maxTopics, mayCarry, keptMs } = init
-  const { engine, other, own, isBridge, beyond, onFull, onBridged, logger } = components
-  const wanted = createWantedTopics()
+  const { engine, other, own, isBridge, hostOf, beyond, onFull, onBridged, logger } = components
+  const wanted = createWantedTopics({ hostOf })
   /** Topics that were given up, and until when what came before waits for a subscriber. */
   const ended = new BoundedMap<string, number>({ max: maxTopics })
   /** Topics that there was no room for, or that the engine failed to subscribe to, to be tried again. */

@@ -1,8 +1,9 @@
 import { createCounter } from '../../lib/counter.ts'
 
 /**
- * Topics that subscribers in the other network want, each counted to one of them: the one to which the fewest are
- * counted. The counts show which subscribers want many topics, and which only a few.
+ * Topics that subscribers in the other network want, each counted to one of them: the one to whose address the fewest
+ * are counted, and of its peers the one with the fewest. The counts show who wants many topics, and who only a few. Peer
+ * ids are free, so addresses share the topics first, and then the peers of each.
  */
 export interface WantedTopics {
   readonly size: number
@@ -13,30 +14,51 @@ export interface WantedTopics {
   note(topic: string, subscribers: string[]): void
   delete(topic: string): void
   /**
-   * Of some topics, the newest of the subscriber to whom the most are counted, if that are more than one of
-   * `subscribers` would have with one more.
+   * Of some topics, the newest of the address to which the most are counted, if that are more than one of
+   * `subscribers` would have at its address with one more; otherwise that of such a peer at the same address.
    */
   tooMany(topics: string[], subscribers: string[]): string | undefined
 }
 
 interface Wanted {
   at: number
-  holder: string
+  peerId: string
+  host: string
 }
 
-export function createWantedTopics(): WantedTopics {
+/** @param hostOf the key of a peer's address (`Asker`) */
+export function createWantedTopics({ hostOf }: { hostOf(peerId: string): string }): WantedTopics {
   const topics = new Map<string, Wanted>()
-  const counts = createCounter()
+  const [hosts, peers] = [createCounter(), createCounter()]
 
   function leastOf(subscribers: string[]): string {
-    return subscribers.reduce((least, each) => (counts.count(each) < counts.count(least) ? each : least), subscribers[0] ?? '')
+    const counts = (peerId: string) => [hosts.count(hostOf(peerId)), peers.count(peerId)] as const
+    const [least = ''] = subscribers.toSorted((a, b) => {
+      const [[hostOfA, peerA], [hostOfB, peerB]] = [counts(a), counts(b)]
+      return hostOfA - hostOfB || peerA - peerB
+    })
+    return least
   }
 
-  function remove(topic: string): void {
-    const there = topics.get(topic)
-    if (there === undefined) return
-    counts.remove(there.holder)
-    topics.delete(topic)
+  function uncount({ host, peerId }: Wanted): void {
+    hosts.remove(host)
+    peers.remove(peerId)
+  }
+
+  /** The newest topic of the holder with the most of them, if that are more than one who has `mine` would have. */
+  function newestOf(some: string[], holder: (wanted: Wanted) => string, mine: string): string | undefined {
+    const held = Map.groupBy(some, (topic) => {
+      const wanted = topics.get(topic)
+      return wanted === undefined ? '' : holder(wanted)
+    })
+    const largest = [...held.values()].reduce<string[]>((most, each) => (each.length > most.length ? each : most), [])
+    return largest.length > (held.get(mine)?.length ?? 0) + 1 ? newestOfPeers(largest) : undefined
+  }
+
+  /** Of the topics of an address, the newest of the peer with the most. */
+  function newestOfPeers(some: string[]): string | undefined {
+    const held = [...Map.groupBy(some, (topic) => topics.get(topic)?.peerId).values()]
+    return held.reduce((most, each) => (each.length > most.length ? each : most), [] as string[]).at(-1)
   }
 
   return {
@@ -49,17 +71,23 @@ export function createWantedTopics(): WantedTopics {
     },
     note(topic, subscribers) {
       const there = topics.get(topic)
-      if (there !== undefined) counts.remove(there.holder)
-      const holder = leastOf(subscribers)
-      counts.add(holder)
-      topics.set(topic, { at: performance.now(), holder })
+      if (there !== undefined) uncount(there)
+      const peerId = leastOf(subscribers)
+      const host = hostOf(peerId)
+      hosts.add(host)
+      peers.add(peerId)
+      topics.set(topic, { at: performance.now(), peerId, host })
     },
-    delete: remove,
+    delete(topic) {
+      const there = topics.get(topic)
+      if (there !== undefined) uncount(there)
+      topics.delete(topic)
+    },
     tooMany(some, subscribers) {
-      const held = Map.groupBy(some, (topic) => topics.get(topic)?.holder ?? '')
-      const largest = [...held.values()].reduce<string[]>((most, each) => (each.length > most.length ? each : most), [])
-      const least = held.get(leastOf(subscribers))?.length ?? 0
-      return largest.length > least + 1 ? largest.at(-1) : undefined
+      const peerId = leastOf(subscribers)
+      const host = hostOf(peerId)
+      const ofHost = some.filter((topic) => topics.get(topic)?.host === host)
+      return newestOf(some, (wanted) => wanted.host, host) ?? newestOf(ofHost, (wanted) => wanted.peerId, peerId)
     },
   }
 }

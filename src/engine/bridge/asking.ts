@@ -96,10 +96,9 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
     return { answer: await openAnswer(carried.envelope, { question, from: to }), route: carried.route ?? [] }
   }
 
-  async function ticketThrough(bridge: string, to: string, search: Carry['search']): Promise<Route> {
+  async function ticketThrough(bridge: string, { to, envelope, search }: Pick<Carry, 'to' | 'envelope' | 'search'>): Promise<Route> {
     using deadline = createDeadline(silentAfterMs, [])
     try {
-      const envelope = await sealQuestion({ type: 'ticket', to, nonce: randomBytes(nonceBytes) }, seed)
       const carry = { to, envelope, timeoutMs: findMs, ...(search === undefined ? {} : { search }) }
       const { answer, route } = await askBridge(bridge, carry, { signal: deadline.signal, maxAnswerBytes: maxRouteBytes })
       if (answer.status !== 'ticket') throw new Error('the peer gave no ticket')
@@ -117,8 +116,10 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
     to: string,
     { search, problems }: { search?: Carry['search']; problems: Map<string, unknown> },
   ): Promise<Route | undefined> {
+    // One question, so that bridges know it again when it reaches them on several ways.
+    const envelope = await sealQuestion({ type: 'ticket', to, nonce: randomBytes(nonceBytes) }, seed)
     const asked = bridges.map((bridge) =>
-      ticketThrough(bridge, to, search).catch((error: unknown) => {
+      ticketThrough(bridge, { to, envelope, ...(search === undefined ? {} : { search }) }).catch((error: unknown) => {
         if (!problems.has(bridge)) problems.set(bridge, error)
         throw error
       }),

@@ -52,7 +52,7 @@ export function createCarrying(
     const [next = to] = route
     if (route.includes(engine.peerId)) return { status: 'no_link' }
     if (!(await beside(from)).some(({ peerId }) => peerId === next)) {
-      return search === undefined || next !== to ? { status: 'no_link' } : await searching.search(from, { ...asked, search }, signal)
+      return search === undefined || next !== to ? { status: 'no_link' } : await searching.search(from, { ...asked, search })
     }
     using place = places.take(to)
     if (place === undefined) {

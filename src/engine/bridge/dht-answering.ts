@@ -1,12 +1,10 @@
 import { encode } from 'cborg'
-import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import { parseDhtKey, replaces, validateRecord } from '../../model/dht-record.ts'
 import type { HandleOptions, Network, P2PEngine, RequestHandler } from '../engine.ts'
 import type { FoundPeer } from '../routing.ts'
 import { peersBeside } from './beside.ts'
 import { createBridgeChoice } from './bridge-choice.ts'
-import type { Search } from './carry.ts'
 import {
   type Answer,
   askBridge,
@@ -18,6 +16,7 @@ import {
   maxProviders,
   type Question,
 } from './dht-questions.ts'
+import { createSearches } from './searches.ts'
 
 /** A lookup costs the other network dozens of requests, so few are in progress. */
 export const bridgeDhtOptions: HandleOptions = { maxRequestBytes: 2_048, maxConcurrent: 16 }
@@ -26,20 +25,13 @@ export const bridgeDhtOptions: HandleOptions = { maxRequestBytes: 2_048, maxConc
 const maxKnown = 1_024
 /** How many milliseconds fewer each next bridge has, so that an answer gets back in time. */
 const hopMs = 250
+/** Milliseconds that a copy of a search waits for what the first one finds. */
+const copyMs = 1_000
 
 /** The work of a bridge: looks in the networks beside the asker's, and has the bridges there look further. */
 export function createDhtAnswering({ engine }: { engine: Pick<P2PEngine, 'networks' | 'peers' | 'request'> }): RequestHandler {
-  const known = new BoundedMap<string, undefined>({ max: maxKnown })
+  const searches = createSearches<Answer>({ max: maxKnown, waitMs: copyMs })
   const choice = createBridgeChoice({ max: maxBridges })
-
-  /** A search passes each bridge once, in any topology. */
-  function isNew(search: Search | undefined): boolean {
-    if (search === undefined) return true
-    const key = Buffer.from(search.id).toString('hex')
-    if (known.has(key)) return false
-    known.set(key, undefined)
-    return true
-  }
 
   async function isIn(network: Network, peer: string): Promise<boolean> {
     return (await network.peers()).some(({ peerId }) => peerId === peer)
@@ -68,16 +60,24 @@ export function createDhtAnswering({ engine }: { engine: Pick<P2PEngine, 'networ
     return choice.choose(bridges).map((bridge) => askBridge(engine, bridge, next, signal))
   }
 
-  return async ({ from, body, signal }) => {
-    const question = decodeQuestion(body)
-    if (!isNew(question.search)) return encode({})
-    using deadline = createDeadline(Math.min(question.timeoutMs, lookMs), [signal])
+  async function answer(from: string, question: Question, timeoutMs: number, signals: AbortSignal[]): Promise<Answer> {
+    using deadline = createDeadline(timeoutMs, signals)
     const others = await Promise.all(engine.networks.map(async (network) => ((await isIn(network, from)) ? [] : [network])))
     const looks = others.flat().map((network) => look(network, question, deadline.signal))
     const beyond = await lookBeyond(from, question, deadline.signal)
     const settled = await Promise.allSettled([...looks, ...beyond])
     const answers = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    return encode(question.type === 'get' ? await best(question.key, answers) : mixed(answers))
+    return question.type === 'get' ? await best(question.key, answers) : mixed(answers)
+  }
+
+  return async ({ from, body, signal }) => {
+    const question = decodeQuestion(body)
+    const { search } = question
+    const timeoutMs = Math.min(question.timeoutMs, lookMs)
+    if (search === undefined) return encode(await answer(from, question, timeoutMs, [signal]))
+    const key = `${Buffer.from(search.id).toString('hex')} ${question.type === 'get' ? question.key : question.cid}`
+    // Not only this asker waits for it.
+    return encode((await searches.run(key, { hops: search.hops, timeoutMs }, () => answer(from, question, timeoutMs, []))) ?? {})
   }
 }
 

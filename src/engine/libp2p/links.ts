@@ -1,4 +1,5 @@
 import type { Connection, IdentifyResult } from '@libp2p/interface'
+import { askerOf } from '../asker.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import type { ConnectedPeer } from '../engine.ts'
 import { noTraffic, type PeerExchange } from '../peer-traffic.ts'
@@ -46,6 +47,7 @@ export function createLinks(components: {
     const reached = connections.filter(({ direction }) => direction === 'outbound').map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
+      host: askerOf(peerId, tellerOf(best.connection), { isConfigured: false }).host,
       networks: ['libp2p'],
       multiaddrs: [...new Set([...reached, ...listens])],
       direction: best.connection.direction,

@@ -39,6 +39,8 @@ function interestFor(init: { maxTopics?: number; bridges?: string[]; mayCarry?: 
       },
       own,
       isBridge: (peerId) => bridges.includes(peerId),
+      // Of "stranger 5 at 192.0.2.1" the last.
+      hostOf: (peerId) => peerId.split(' at ').at(-1) ?? '',
       beyond: async (topics) =>
         new Map(topics.flatMap((topic) => (wantedBeyond.has(topic) ? [[topic, [wantedBeyond.get(topic) ?? '']]] : []))),
       onFull: () => state.refusals++,
@@ -175,6 +177,24 @@ describe('when all places are taken', () => {
     await pass(600_000)
     expect([subscribed().length, honest()]).toEqual([10, 5])
     expect(state.refusals).toBeLessThan(1_000)
+  })
+
+  test('a stranger with any number of peer ids at one address leaves peers at others as many places', async () => {
+    const { subscribed, join, pass } = interestFor({ maxTopics: 10 })
+    for (let key = 0; key < 100; key++) await join(`flood ${key}`, `stranger ${key} at 192.0.2.1`)
+    for (let topic = 0; topic < 3; topic++) await join(`modest ${topic}`, 'honest at 192.0.2.2')
+    for (let topic = 0; topic < 20; topic++) await join(`eager ${topic}`, 'honest at 192.0.2.3')
+    await pass(60_000)
+    const count = (kind: string) => subscribed().filter((topic) => topic.startsWith(kind)).length
+    expect([count('flood'), count('modest'), count('eager')]).toEqual([4, 3, 3])
+  })
+
+  test('the peers of one address leave each other as many places', async () => {
+    const { subscribed, join, pass } = interestFor({ maxTopics: 6 })
+    for (let topic = 0; topic < 20; topic++) await join(`flood ${topic}`, 'hostile at 192.0.2.1')
+    for (let topic = 0; topic < 3; topic++) await join(`honest ${topic}`, 'honest at 192.0.2.1')
+    await pass(60_000)
+    expect(subscribed().filter((topic) => topic.startsWith('honest'))).toHaveLength(3)
   })
 
   test('a topic counts to the one of its subscribers who has the fewest, so nobody can have it given up', async () => {

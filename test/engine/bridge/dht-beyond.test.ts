@@ -112,6 +112,23 @@ describe('a bridge', () => {
     expect(asked.length).toBe(2)
   })
 
+  test('brings what it finds on every way on which it is asked, whoever has sent the search ahead', async () => {
+    const { ask, asked } = bridgeBeside(['one'], () => ({ record: value }))
+    const search = newSearch()
+    const ahead = [
+      ask({ key: immutableKey(Buffer.from('another value')), search }),
+      ask({ search: { ...search, hops: 1 } }),
+      ask({ search, timeoutMs: 1 }),
+      ask({ search }),
+    ]
+    expect(await Promise.all([ask({ search }), ask({ search })])).toEqual([
+      { record: Uint8Array.from(value) },
+      { record: Uint8Array.from(value) },
+    ])
+    await Promise.all(ahead)
+    expect(asked.filter(({ question }) => question.search?.hops === search.hops - 1).length).toBe(2)
+  })
+
   test('brings the newest record that proves its key', async () => {
     const { seed, peerId } = await createMemoryIdentity()
     const seal = (sequence: bigint) => sealOwnRecord({ name: 'name', value, sequence, issuedAt: 0 }, seed)

@@ -9,7 +9,6 @@ import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
 
 const [asker, recipient] = [await createMemoryIdentity(), await createMemoryIdentity()]
 const to = recipient.peerId
-const { signal } = new AbortController()
 const ticketQuestion = { type: 'ticket', to, nonce: randomBytes(nonceBytes) } as const
 const question = (fields: Question = ticketQuestion) => sealQuestion(fields, asker.seed)
 const found = (name: string): Carried => ({ status: 'answered', envelope: expect.any(Uint8Array), route: [name] })
@@ -32,7 +31,7 @@ function bridgeBeside(names: string[], answer: (bridge: string, carry: Carry, ov
   })
   async function search({ search: one = newSearch(), ...changed }: Partial<Carry> = {}, from = 'asker'): Promise<Carried> {
     const envelope = changed.envelope ?? (await question())
-    return await searching.search(from, { to, timeoutMs: 3_000, ...changed, envelope, search: one }, signal)
+    return await searching.search(from, { to, timeoutMs: 3_000, ...changed, envelope, search: one })
   }
   return { search, asked, state }
 }
@@ -67,8 +66,25 @@ describe('what a bridge searches for', () => {
     const { search, asked } = bridgeBeside(['far'])
     const same = newSearch()
     expect(await search({ search: same })).toEqual(found('far'))
-    expect(await search({ search: same })).toEqual(noLink)
+    expect(await search({ search: same }, 'another')).toEqual(found('far'))
     expect(asked).toEqual(['far'])
+  })
+
+  test('is brought on every way on which it is searched for, whoever has sent the search ahead', async () => {
+    const same = newSearch()
+    const { search, asked } = bridgeBeside(['far'], async (bridge, carry) => {
+      await new Promise(setImmediate)
+      return carry.search?.hops === same.hops - 1 ? ticket(bridge, carry) : noLink
+    })
+    const ahead = [
+      search({ search: same, envelope: randomBytes(100) }, 'hostile'),
+      search({ search: { ...same, hops: 1 } }, 'hostile'),
+      search({ search: same, timeoutMs: 260 }, 'hostile'),
+      search({ search: same }, 'hostile'),
+    ]
+    expect(await Promise.all([search({ search: same }, 'one'), search({ search: same }, 'other')])).toEqual([found('far'), found('far')])
+    expect((await Promise.all(ahead)).slice(0, 2)).toEqual([noLink, noLink])
+    expect(asked.length).toBe(3)
   })
 
   test('is not what was answered by another peer, or names a way that leads back or too far', async () => {
@@ -148,6 +164,7 @@ describe('a search', () => {
     const { search, asked } = bridgeBeside(['far'])
     const first = { search: newSearch() }
     await search(first)
+    await expect.poll(() => search(first)).toEqual(noLink)
     const envelope = new Uint8Array(1)
     for (let other = 1; other < 4_096; other++) await search({ envelope })
     expect(await search(first)).toEqual(noLink)

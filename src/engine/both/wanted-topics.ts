@@ -32,11 +32,8 @@ export function createWantedTopics({ hostOf }: { hostOf(peerId: string): string 
   const [hosts, peers] = [createCounter(), createCounter()]
 
   function leastOf(subscribers: string[]): string {
-    const counts = (peerId: string) => [hosts.count(hostOf(peerId)), peers.count(peerId)] as const
-    const [least = ''] = subscribers.toSorted((a, b) => {
-      const [[hostOfA, peerA], [hostOfB, peerB]] = [counts(a), counts(b)]
-      return hostOfA - hostOfB || peerA - peerB
-    })
+    const ofHost = (peerId: string) => hosts.count(hostOf(peerId))
+    const [least = ''] = subscribers.toSorted((a, b) => ofHost(a) - ofHost(b) || peers.count(a) - peers.count(b))
     return least
   }
 

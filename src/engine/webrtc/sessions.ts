@@ -14,7 +14,7 @@ import type { Candidate } from './session-description.ts'
 /** Limits the native peer connections that peers can cause, and what each of them sends to. */
 export interface Sessions {
   /** Begins one over a relayed connection. @throws Error when there is no place for it */
-  begin(relayed: { peerId: string; relayId: string }): Session
+  begin(relayed: { peerId: string; relayId: string; begunBy: 'peer' | 'own' }): Session
 }
 
 /** A peer connection, from its first signal to its end. */
@@ -27,11 +27,15 @@ export interface Session {
   end(): void
 }
 
+/** The holder of this node's own, among the relays. */
+const ownKey = 'own'
 /** Places of one peer: a page that lost its connection may return before this node has noticed. */
 const maxOfPeer = 2
+/** The part of the places that peers leave to connections that this node begins. */
+const ownShare = 1 / 8
 /** Maximum addresses of one peer that are tried: a host with a few networks, in IPv4 and IPv6. */
 const maxCandidates = 12
-/** Peer connections that peers begin: of one peer, of which the most recent ones are counted, and of all. */
+/** Peer connections that are begun: of one peer, of which the most recent ones are counted, and by all peers or this node. */
 const ofOne = { perSecond: 1 / 60, burst: 5 }
 const ofAll = { perSecond: 2, burst: 30 }
 const maxPeers = 1_000
@@ -51,16 +55,22 @@ export function createSessions(
   const { gate, policy, reached, onOutcome, now = () => performance.now() } = components
   const peers = createShares({ max, maxPerHolder: maxOfPeer })
   // Peer ids cost nothing, and behind a relay nobody sees an address: those of one relay share the places.
-  const relays = createShares({ max })
+  const relays = createShares({ max, exempt: new Set([ownKey]) })
+  const maxOfPeers = max - Math.floor(max * ownShare)
   const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
-  const all = createTokenBucket(ofAll)
+  const all = { peer: createTokenBucket(ofAll), own: createTokenBucket(ofAll) }
 
-  function take(peerId: string, relayId: string): Disposable {
+  function takeOfRelay(holder: string): Disposable | undefined {
+    const isFull = holder !== ownKey && relays.total - relays.held(ownKey) >= maxOfPeers
+    return isFull ? undefined : relays.take(holder)
+  }
+
+  function take(peerId: string, relayId: string, begunBy: 'peer' | 'own'): Disposable {
     const ofPeer = peers.take(peerId)
-    const ofRelay = ofPeer === undefined ? undefined : relays.take(relayId)
+    const ofRelay = ofPeer === undefined ? undefined : takeOfRelay(begunBy === 'own' ? ownKey : relayId)
     const places = new DisposableStack()
     if (ofPeer !== undefined) places.use(ofPeer)
-    if (ofRelay === undefined || !bucketOf(peerId).take(now()) || !all.take(now())) {
+    if (ofRelay === undefined || !bucketOf(peerId).take(now()) || !all[begunBy].take(now())) {
       ofRelay?.[Symbol.dispose]()
       places.dispose()
       reached.note('webrtc')
@@ -71,8 +81,8 @@ export function createSessions(
   }
 
   return {
-    begin({ peerId, relayId }) {
-      const place = take(peerId, relayId)
+    begin({ peerId, relayId, begunBy }) {
+      const place = take(peerId, relayId, begunBy)
       const deadline = createDeadline(dialTimeoutMs, [])
       const selected = Promise.withResolvers<string | undefined>()
       let candidates = 0

@@ -8,6 +8,9 @@ import type { PunchOutcome } from '../../../src/telemetry/network-metrics.ts'
 
 const relay = { ip: '11.0.0.1', isRelayed: true }
 
+/** A connection that a peer begins. */
+const byPeer = (peerId: string, relayId = 'r') => ({ peerId, relayId, begunBy: 'peer' }) as const
+
 function setUp(max = defaultLimits.maxWebrtcConnections) {
   let now = 0
   const reached = createLimitsReached()
@@ -30,7 +33,7 @@ async function mayUse(session: Session, ip: string, port = 9): Promise<boolean> 
 }
 
 test('nothing is sent to private, local and reserved addresses that a peer names over a relay', async () => {
-  const session = setUp().sessions.begin({ peerId: 'a', relayId: 'r' })
+  const session = setUp().sessions.begin(byPeer('a'))
   expect(await mayUse(session, '11.0.0.9')).toBe(true)
   for (const ip of ['192.168.1.7', '10.0.0.1', '127.0.0.1', '169.254.169.254', '224.0.0.1', '::1', 'fd00::1']) {
     expect(await mayUse(session, ip)).toBe(false)
@@ -38,7 +41,7 @@ test('nothing is sent to private, local and reserved addresses that a peer names
 })
 
 test('of one peer a few addresses are tried', async () => {
-  const session = setUp().sessions.begin({ peerId: 'a', relayId: 'r' })
+  const session = setUp().sessions.begin(byPeer('a'))
   const tried: boolean[] = []
   for (let host = 1; host <= 20; host++) tried.push(await mayUse(session, `11.0.1.${host}`))
   expect(tried.filter(Boolean)).toHaveLength(12)
@@ -49,7 +52,7 @@ test('peers that name a victim cannot have this node send to many of its ports',
   let used = 0
   for (let peer = 0; peer < 20; peer++) {
     pass(1_000)
-    const session = sessions.begin({ peerId: `peer ${peer}`, relayId: `r${peer}` })
+    const session = sessions.begin(byPeer(`peer ${peer}`, `r${peer}`))
     for (let port = 1; port <= 12; port++) if (await mayUse(session, '11.0.0.66', peer * 100 + port)) used++
     session.connected({ ip: '11.0.0.9', port: 9 })
     session.end()
@@ -62,7 +65,7 @@ test('a peer has two places, and the peers of one relay leave others a share', (
   const { sessions, reached, pass } = setUp(8)
   const begin = (peerId: string, relayId: string) => {
     pass(60_000)
-    return sessions.begin({ peerId, relayId })
+    return sessions.begin(byPeer(peerId, relayId))
   }
   begin('a', 'r')
   begin('a', 'r')
@@ -75,9 +78,24 @@ test('a peer has two places, and the peers of one relay leave others a share', (
   begin('g', 'another relay')
 })
 
+test('peers, however many and behind however many relays, leave this node places and a rate of its own', () => {
+  const { sessions } = setUp(16)
+  const begin = (peerId: string, begunBy: 'peer' | 'own') => sessions.begin({ peerId, relayId: `relay ${peerId}`, begunBy })
+  for (let peer = 0; peer < 14; peer++) begin(`stranger ${peer}`, 'peer')
+  expect(() => begin('late', 'peer')).toThrow('maximum')
+  for (let peer = 0; peer < 2; peer++) begin(`friend ${peer}`, 'own')
+  expect(() => begin('third', 'own')).toThrow('maximum')
+
+  const { sessions: others } = setUp()
+  const again = (peer: number) => others.begin(byPeer(`stranger ${peer}`, `relay ${peer}`)).end()
+  for (let peer = 0; peer < 30; peer++) again(peer)
+  expect(() => again(30)).toThrow('maximum')
+  others.begin({ peerId: 'friend', relayId: 'relay', begunBy: 'own' }).end()
+})
+
 test('a peer that begins again and again has to wait', () => {
   const { sessions, pass } = setUp()
-  const begin = () => sessions.begin({ peerId: 'a', relayId: 'r' }).end()
+  const begin = () => sessions.begin(byPeer('a')).end()
   for (let times = 0; times < 5; times++) begin()
   expect(begin).toThrow('maximum')
   pass(60_000)
@@ -88,7 +106,7 @@ test('a connection holds its place until it ends', () => {
   const { sessions, pass } = setUp()
   const begin = () => {
     pass(60_000)
-    return sessions.begin({ peerId: 'a', relayId: 'r' })
+    return sessions.begin(byPeer('a'))
   }
   const connections = [begin(), begin()]
   for (const session of connections) session.connected(undefined)
@@ -100,11 +118,11 @@ test('a connection holds its place until it ends', () => {
 
 test('tells once of each session whether its peer was reached, and of none that had no place', () => {
   const { sessions, outcomes } = setUp(1)
-  const reached = sessions.begin({ peerId: 'a', relayId: 'r' })
-  expect(() => sessions.begin({ peerId: 'b', relayId: 'r' })).toThrow('maximum')
+  const reached = sessions.begin(byPeer('a'))
+  expect(() => sessions.begin(byPeer('b'))).toThrow('maximum')
   reached.connected({ ip: '11.0.0.9', port: 9 })
   reached.end()
-  const failed = sessions.begin({ peerId: 'b', relayId: 'r' })
+  const failed = sessions.begin(byPeer('b'))
   failed.end()
   failed.end()
   expect(outcomes).toEqual(['succeeded', 'failed'])

@@ -85,8 +85,13 @@ export const bridge = [
     'src/engine/both/wanted-topics.ts',
     ['test/engine/both/interest.test.ts'],
     [
-      ['a topic counts to any of its subscribers', 'counts.count(each) < counts.count(least) ? each : least', 'least'],
-      ['topics go from peer to peer without end', 'largest.length > least + 1', 'largest.length >= least'],
+      ['a topic counts to any of its subscribers', 'ofHost(a) - ofHost(b) || peers.count(a) - peers.count(b)', '0'],
+      [
+        'topics go from peer to peer without end',
+        'largest.length > (held.get(mine)?.length ?? 0) + 1',
+        'largest.length >= (held.get(mine)?.length ?? 0)',
+      ],
+      ['the keys of one address take all topics', 'newestOf(some, (wanted) => wanted.host, host) ?? ', ''],
     ],
   ),
   ...breaks(
@@ -95,7 +100,6 @@ export const bridge = [
     [
       ['bridges that are linked in both networks want of each other', 'isBridge(peer) && !isInBoth(peer)', 'isBridge(peer)'],
       ['what clients of a bridge follow is not wanted', 'own.has(topic) || ', ''],
-      ['a question goes round a ring', 'return !isKnown', 'return true'],
       ['a bridge asks no bridges beyond', 'open.length === 0 || question.hops === 0', 'true'],
     ],
   ),
@@ -113,8 +117,7 @@ export const bridge = [
     'src/engine/bridge/dht-answering.ts',
     ['test/engine/bridge/dht-beyond.test.ts'],
     [
-      ['a search of the DHT goes round', 'if (known.has(key)) return false', ''],
-      ['all searches of the DHT are known for good', '({ max: maxKnown })', '({ max: 1_000_000 })'],
+      ['all searches of the DHT are known for good', '({ max: maxKnown, waitMs: copyMs })', '({ max: 1_000_000, waitMs: copyMs })'],
       ['all bridges search the DHT', 'createBridgeChoice({ max: maxBridges })', 'createBridgeChoice({ max: 1_000 })'],
       ['a search of the DHT goes as far as it likes', 'hops: hops - 1', 'hops'],
       ['a search of the DHT takes as long as it likes', ' || timeoutMs <= 0', ''],

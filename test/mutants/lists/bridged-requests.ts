@@ -101,9 +101,14 @@ export const bridgedRequests = [
     ['test/engine/bridge/asking.test.ts'],
     [['all searches in vain are remembered', '({ max: maxNotFound })', '({ max: 1_000_000 })']],
   ),
+  ...breaks('src/engine/bridge/searches.ts', searching, [
+    ['a search comes back and goes round', 'there.hops >= hops && there.timeoutMs >= timeoutMs', 'false'],
+    ['who sends a search ahead ends it', 'there.hops >= hops && ', ''],
+    ['who sends a search ahead hides what it finds', 'return await foundBy(there)', 'return undefined'],
+    ['what was searched for has no bound', 'new BoundedMap<string, Known<Found>>({ max })', 'new Map<string, Known<Found>>()'],
+  ]),
   ...breaks('src/engine/bridge/searching.ts', searching, [
-    ['a search goes round', 'known.has(key) || ', ''],
-    ['all searches are known for good', 'new BoundedMap<string, undefined>({ max: maxKnown })', 'new Map<string, undefined>()'],
+    ['all searches are known for good', '({ max: maxKnown, waitMs: copyMs })', '({ max: 1_000_000, waitMs: copyMs })'],
     ['any number is in progress', 'using place = places.take(from)', 'using place = places.hold(from, 1)'],
     ['requests are searched for', "question?.type === 'ticket' && question.to === to", 'question?.to === to'],
     ['any ticket will do', 'question.to === to', 'question.to !== ""'],

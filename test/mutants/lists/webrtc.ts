@@ -29,7 +29,8 @@ export const webRtc = [
         'await selected.promise',
       ],
       ['peers begin as often as they like', ' || !bucketOf(peerId).take(now())', ''],
-      ['the peers of one relay take every place', 'relays.take(relayId)', 'relays.take(peerId)'],
+      ['the peers of one relay take every place', 'ownKey : relayId', 'ownKey : peerId'],
+      ['peers take the places of this node', 'relays.total - relays.held(ownKey) >= maxOfPeers', 'false'],
     ],
   ),
   ...breaks(

@@ -9,6 +9,7 @@ import type { Limits } from '../../../limits.ts'
 import { maxRecordBytes } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/record-store.ts'
 import { createDhtQuota } from '../../dht-quota.ts'
+import { createRequestTurns } from '../../dht-request-turns.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { signOwnRecord } from '../../own-record.ts'
@@ -95,6 +96,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
   const { peerId } = identity
   let running: Running | undefined
   let serving = false
+  const turns = createRequestTurns()
 
   function node(): DhtNode {
     if (running === undefined) throw new DhtUnavailable('This gateway is not running.')
@@ -111,6 +113,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
   }
 
   async function serveOne({ from, body }: { from: string; body: Uint8Array }): Promise<Uint8Array> {
+    using _place = await turns.take(hostOf(from) ?? from)
     const request = decodeRequest(body)
     const link = links.get(from)
     if (request.type === 'add-provider' && link !== undefined) onTold([{ peerId: from, multiaddrs: request.multiaddrs }], link)

@@ -61,7 +61,8 @@ export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, 
     work: (connection: ChannelConnection, session: Session) => Promise<void>,
   ): Promise<void> {
     const relay = relayOf(multiaddr(link.remote))
-    const session = sessions.begin({ peerId: link.peerId, relayId: (relay === undefined ? undefined : peerIdOf(relay)) ?? '' })
+    const relayId = (relay === undefined ? undefined : peerIdOf(relay)) ?? ''
+    const session = sessions.begin({ peerId: link.peerId, relayId, begunBy: link.direction === 'outbound' ? 'own' : 'peer' })
     try {
       const connection = await connect()
       void connection.ended.then(session.end)

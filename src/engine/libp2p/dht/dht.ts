@@ -15,9 +15,9 @@ import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Asker } from '../../asker.ts'
 import type { Bodies, HeldBody } from '../../bodies.ts'
+import { createRequestTurns } from '../../dht-request-turns.ts'
 import type { DhtMode } from '../../settings.ts'
 import type { Namespaces } from './dht-namespaces.ts'
-import { createRequestTurns } from './request-turns.ts'
 import { createMessageCollector, toldAddresses } from './told-contacts.ts'
 
 export const dhtModes = {

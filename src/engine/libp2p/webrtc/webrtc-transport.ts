@@ -76,7 +76,7 @@ export async function loadWebRtc(
     const handle: typeof registrar.handle = async (protocol, handler, options) => {
       const onSignals: typeof handler = (stream, connection) => {
         try {
-          const session = sessions.begin(endsOf(connection))
+          const session = sessions.begin({ ...endsOf(connection), begunBy: 'peer' })
           checkSignals(stream, 'offer', (candidate, use) => session.judge(candidate, tellerOf(connection), use))
           return current.run(session, () => handler(stream, connection))
         } catch (error) {
@@ -156,7 +156,7 @@ export async function loadWebRtc(
     })
     const { dial } = transport
     transport.dial = async (address, options) => {
-      const session = sessions.begin({ peerId: peerIdOf(address) ?? '', relayId: relayIdOf(address) })
+      const session = sessions.begin({ peerId: peerIdOf(address) ?? '', relayId: relayIdOf(address), begunBy: 'own' })
       try {
         return await current.run(session, () => dial.call(transport, address, { ...options, upgrader: bounding(options.upgrader) }))
       } catch (error) {

@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import { createFairRate } from '../../../lib/fair-rate.ts'
-import { createSemaphore } from '../../../lib/semaphore.ts'
-import { createShares } from '../../../lib/shares.ts'
+import { createFairRate } from '../lib/fair-rate.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
+import { createShares } from '../lib/shares.ts'
 
 /**
  * Has the DHT requests of peers wait for each other, so that other work runs between them: an answer costs a third of a
- * millisecond and more, and a request has thirty bytes. The addresses that ask share the rate, the places and the queue.
+ * millisecond and more, and a request has thirty bytes. Peer ids are free, so the addresses that ask share the rate, the
+ * places and the queue. Both engines have this.
  */
 export interface RequestTurns {
   /**

@@ -8,7 +8,6 @@ import type { StoredMessage } from '../model/message.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { createEntry, type Entry } from './entry.ts'
 import { createFollowers } from './followers.ts'
-
 import { createRing } from './ring.ts'
 import { createTopicTraffic, type TopicTrafficCounter } from './topic-traffic.ts'
 

@@ -173,7 +173,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     signal: AbortSignal
   }): Promise<Count> {
     const { found, rest, isWhole, budget, signal } = range
-    if (isWhole && rest.after < rest.through) return { messages: (await log.position(rest.topics)).messages, isExact: true }
+    const stored = isWhole && rest.after < rest.through ? (await log.position(rest.topics)).messages : undefined
+    if (stored !== undefined) return { messages: stored, isExact: true }
     let messages = found
     let { after } = rest
     while (after < rest.through) {

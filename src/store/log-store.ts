@@ -136,7 +136,8 @@ export interface LogPosition {
   earliest: Seq
   prunedThrough: Seq
   pruneCount: number
-  messages: number
+  /** Undefined when the log changed while they were counted. */
+  messages: number | undefined
 }
 
 export interface PruneQuery {

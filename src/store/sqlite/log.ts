@@ -2,8 +2,7 @@ import type { Logger } from 'pino'
 import { createWriteBehind } from '../../lib/write-behind.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
-import type { TopicFilter } from '../../model/topic.ts'
-import type { Damaged, LogPosition, LogStore, Pruned } from '../log-store.ts'
+import type { Damaged, LogStore, Pruned } from '../log-store.ts'
 import { type DamageNews, misplaced, type ReadRow, sort, withRemoved } from '../shared/damage.ts'
 import type { FilesInPlace } from '../shared/files-in-place.ts'
 import { probeKey } from '../shared/probe-key.ts'
@@ -11,17 +10,17 @@ import { withRecipients } from '../shared/published.ts'
 import type { ServedMarks } from '../shared/served-mark.ts'
 import { databaseDamaged } from '../shared/unavailable.ts'
 import { appendMessages, readTip } from './append.ts'
-import { describeRows, findMissing, firstRemoved, removedIn, takeOut } from './damage.ts'
+import { describeRows, findMissing, removedIn, takeOut } from './damage.ts'
 import type { SqliteDatabase } from './database.ts'
 import { deleteMessage } from './delete-message.ts'
 import type { DiskRoom } from './disk-room.ts'
-import { forgetTopics, forgottenThrough } from './forgotten-topics.ts'
+import { forgetTopics } from './forgotten-topics.ts'
 import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
 import { findById, findByIds, findUnknown } from './messages.ts'
-import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
+import { readPosition } from './position.ts'
+import { findPrunableTopics, forgetOld, pruneTopic, refuseIds } from './prune.ts'
 import { putRecord } from './records.ts'
 import { count, outline, scan } from './scan.ts'
-import { nameCondition } from './topic-condition.ts'
 import type { WalSync } from './wal-sync.ts'
 
 /** Bytes of data that one step of a check reads. */
@@ -139,7 +138,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       room.check()
       transaction(() => writer.run(putRecord, probeKey, Buffer.from(String(Date.now()))))
     },
-    position: async (filter, prunedSince = 0) => ({ epoch, ...position(reader, filter, prunedSince) }),
+    position: async (filter, prunedSince = 0) => ({ epoch, ...(await readPosition(reader, filter, prunedSince)) }),
     async append(messages, keyed = []) {
       const result = transaction(() => {
         const taken = findTaken(writer, keyed)
@@ -208,24 +207,5 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       notes.later()
     },
     close: notes.flush,
-  }
-}
-
-function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): Omit<LogPosition, 'epoch'> {
-  const tip = readTip(reader)
-  const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : nameCondition(filter)
-  const row = reader.row(
-    `SELECT min(CASE WHEN "messages" > 0 THEN "firstSeq" END) AS first,
-      max(CASE WHEN "prunedAt" > ? THEN "prunedThrough" END) AS pruned, sum("messages") AS messages FROM "Topic" WHERE ${sql}`,
-    prunedSince,
-    ...values,
-  )
-  const oldest = row?.first === null || row?.first === undefined ? tip + 1 : Number(row.first)
-  return {
-    tip,
-    earliest: Math.min(oldest, firstRemoved(reader, filter) ?? oldest) - 1,
-    prunedThrough: Math.max(Number(row?.pruned ?? 0), forgottenThrough(reader, filter, prunedSince)),
-    pruneCount: readPruneCount(reader),
-    messages: Number(row?.messages ?? 0),
   }
 }

@@ -10,7 +10,7 @@ import { prunesOf } from './prune.ts'
 import { type Condition, topicCondition } from './topic-condition.ts'
 
 /** Patterns with which a step may compare all of `scanRows` rows. */
-const patternsAtOnce = 10
+export const patternsAtOnce = 10
 
 /** `bad` are the seqs of matching rows that are damaged. */
 export interface ScanStep extends LogStep {
@@ -140,7 +140,7 @@ function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; 
  * How many rows a step may scan: fewer with many patterns that are more than a beginning, each of which may take 3 µs of
  * a row when both have many levels.
  */
-function rowsFor(topics: TopicFilter | undefined): number {
+export function rowsFor(topics: TopicFilter | undefined): number {
   const patterns = topics?.patterns.filter((pattern) => !isPrefixPattern(pattern)).length ?? 0
   return Math.ceil(scanRows / Math.max(1, patterns / patternsAtOnce))
 }

@@ -165,17 +165,21 @@ describe('a stream whose other end was closed', () => {
     }
   })
 
-  test('may have been closed before it was seen', async () => {
-    const { network, connection, done, stream, streamsOutbound, open } = setUp()
-    network.connections = [connection()]
-    const closed = stream()
-    closed.remoteWriteStatus = 'closed'
-    await open(closed)
-    expect([closed.isAborted, done.broken]).toEqual([true, 1])
-    streamsOutbound.delete(peerId)
-    await vi.advanceTimersByTimeAsync(50)
-    expect(done.opened.length).toBe(1)
-  })
+  test.each([{ status: 'reset' }, { status: 'aborted' }, { status: 'closed' }, { remoteWriteStatus: 'closed' }])(
+    'is not kept when it had ended before gossipsub listens for that (%o), and another one is opened',
+    async (state) => {
+      const { network, connection, done, stream, open, links } = setUp()
+      network.connections = [connection()]
+      const ended = stream()
+      Object.assign(ended, state)
+      await open(ended)
+      expect([ended.isAborted, links.reaches(peerId), done.broken, done.opened]).toEqual([true, false, 1, []])
+      await vi.advanceTimersByTimeAsync(50)
+      expect(done).toMatchObject({ opened: network.connections, refused: 0 })
+      await open(stream())
+      expect(links.reaches(peerId)).toBe(true)
+    },
+  )
 
   test('is not opened again when there is one, or no link, any more', async () => {
     const { network, connection, done, open, stream } = setUp()

@@ -226,7 +226,8 @@ export const gossip = [
       ['a peer that had no topics of this node is told them twice', 'before === undefined || before.timer', 'before?.timer'],
       ['any number of meshes is left', '.slice(0, maxLeft)', ''],
       ['a stream whose other end was closed is written to', "rawStream.addEventListener('remoteCloseWrite', close, { once: true })", ''],
-      ['a stream that came closed is written to', "if (rawStream.remoteWriteStatus === 'closed') close()", ''],
+      ['a stream that came closed is kept', "remoteWriteStatus === 'closed' || ", ''],
+      ['a stream that came closed stays open at this end', "stream.rawStream.abort(new Error('the peer reads no more'))", ''],
       ['a stream that has ended is not opened again', "'close',\n      () => ended(", "'never',\n      () => ended("],
       [
         'a stream that this end has ended was refused',
@@ -242,6 +243,8 @@ export const gossip = [
       ],
       ['nobody is told what was refused', "if (refusing?.status === 'open') onRefused(peerId)", ''],
       ['streams are not watched', 'watch(peerId, stream)\n', ''],
+      ['a stream that had ended before is kept', 'if (hasEnded(stream)) {', 'if (false) {'],
+      ['a stream that had ended before is not opened again', 'ended(peerId, 0, undefined)', ''],
       ['a link that has ended is told as a broken stream', 'if (linksOf(peerId).length === 0) return\n', ''],
       ['nobody is told of a broken stream', 'onBroken(peerId)\n', ''],
       ['pauses before a stream is opened again do not grow', 'Math.min(2 * before.ms, lastReopenMs)', 'before.ms'],

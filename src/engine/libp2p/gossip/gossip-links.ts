@@ -82,7 +82,6 @@ export function createGossipLinks(components: {
       () => ended(peerId, performance.now() - openedAt, isClosedThere || rawStream.status === 'reset' ? connection : undefined),
       { once: true },
     )
-    if (rawStream.remoteWriteStatus === 'closed') close()
   }
 
   /** @param refusing the connection whose stream the peer has ended; if the connection ends too, that was the reason */
@@ -152,6 +151,12 @@ export function createGossipLinks(components: {
 
   const { set } = streamsOutbound
   streamsOutbound.set = (peerId, stream) => {
+    // gossipsub listens for the end of a stream from now on, and would keep one that has ended already for good.
+    if (hasEnded(stream)) {
+      stream.rawStream.abort(new Error('the peer reads no more'))
+      ended(peerId, 0, undefined)
+      return streamsOutbound
+    }
     // gossipsub sends this node's subscriptions right after this; a graft must follow them.
     queueMicrotask(() => opened(peerId))
     watch(peerId, stream)
@@ -176,4 +181,9 @@ export function createGossipLinks(components: {
       heard.delete(peerId)
     },
   }
+}
+
+/** Whether it has ended at this end, or at the peer's, as when the peer drops an earlier connection at that moment. */
+function hasEnded({ rawStream: { status, remoteWriteStatus } }: OutboundGossip): boolean {
+  return remoteWriteStatus === 'closed' || (status !== 'open' && status !== 'closing')
 }

@@ -25,8 +25,8 @@ const maxWorkers = availableParallelism() + 2
 export default defineConfig({
   test: {
     setupFiles: ['test/fixtures/show-output-of-failures.ts', 'test/fixtures/leave-nothing-behind.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     expect: { poll: { timeout: 20_000, interval: 20 } },
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -82,6 +82,18 @@ export function createRoutingTable(init: { peerId: string; limits: DhtNodeLimits
     enter(bucket, next)
   }
 
+  /**
+   * The buckets by their distance from the target, so that few contacts need be sorted. Those of a bucket differ from
+   * this node in its bit: where the target does too, they are closer than all that share more with this node; where it
+   * does not, they are farther.
+   */
+  function* outwards(target: Place): Generator<Bucket> {
+    const sorted = [...buckets].sort(([a], [b]) => a - b)
+    const isCloser = ([bits]: [number, Bucket]) => bitOf(own, bits) !== bitOf(target, bits)
+    for (const entry of sorted) if (isCloser(entry)) yield entry[1]
+    for (const entry of sorted.reverse()) if (!isCloser(entry)) yield entry[1]
+  }
+
   return {
     seen(contact) {
       const { peerId } = contact
@@ -116,8 +128,12 @@ export function createRoutingTable(init: { peerId: string; limits: DhtNodeLimits
       if (byPeer.has(peerId)) drop(bucket, peerId)
     },
     closest(target, count) {
-      const sorted = [...byPeer.values()].sort((a, b) => compareDistance(target, a.place, b.place))
-      return sorted.slice(0, count).map(({ contact }) => contact)
+      const found: Entry[] = []
+      for (const { entries } of outwards(target)) {
+        if (found.length >= count) break
+        found.push(...entries.toSorted((a, b) => compareDistance(target, a.place, b.place)))
+      }
+      return found.slice(0, count).map(({ contact }) => contact)
     },
     get: (peerId) => byPeer.get(peerId)?.contact,
     get buckets() {
@@ -130,4 +146,8 @@ export function createRoutingTable(init: { peerId: string; limits: DhtNodeLimits
       return byPeer.size
     },
   }
+}
+
+function bitOf(place: Place, index: number): number {
+  return ((place[index >> 3] ?? 0) >> (7 - (index & 7))) & 1
 }

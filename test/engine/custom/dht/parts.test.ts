@@ -96,10 +96,14 @@ describe('the table', () => {
     for (const peerId of strangers) table.seen(contactOf(peerId))
     table.seen(contactOf(self))
     table.seen({ peerId: first, multiaddrs: [] })
-    const target = randomBytes(32)
     const known = strangers.filter((peerId) => table.get(peerId) !== undefined)
-    const sorted = known.toSorted((a, b) => compareDistance(target, placeOfPeer(a), placeOfPeer(b)))
-    expect(table.closest(target, 20).map(({ peerId }) => peerId)).toEqual(sorted.slice(0, 20))
+    const own = placeOfPeer(self)
+    const near = [0, 1, 2, 3, 4, 5, 8, 255].map((bits) => placeWithCommonBits(own, bits, randomBytes))
+    for (const target of [randomBytes(32), own, ...known.slice(0, 5).map(placeOfPeer), ...near]) {
+      const sorted = known.toSorted((a, b) => compareDistance(target, placeOfPeer(a), placeOfPeer(b)))
+      for (const count of [1, 20, known.length])
+        expect(table.closest(target, count).map(({ peerId }) => peerId)).toEqual(sorted.slice(0, count))
+    }
   })
 })
 

@@ -37,8 +37,11 @@ export const reading = [
   ),
   ...breaks(
     'src/engine/libp2p/transport/late-windows.ts',
-    ['test/engine/libp2p/ended-while-paused.test.ts'],
-    [['a window that nobody can be told of ends the process', 'return false\n', 'throw error\n']],
+    ['test/engine/libp2p/ended-while-paused.test.ts', 'test/engine/libp2p/transport/late-windows.test.ts'],
+    [
+      ['a window that nobody can be told of ends the process', 'return type === goAway || (type', 'return type === goAway && (type'],
+      ['a goodbye that nobody can be told ends the process', 'type === goAway || ', ''],
+    ],
   ),
   ...breaks(
     'src/engine/custom/link/open-link.ts',

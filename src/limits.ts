@@ -263,15 +263,13 @@ export const limitsSchema = z.object({
   maxBridgedRequestsKnown: limit(20_000, 'Maximum requests from bridges of the last half minute, remembered so that none is repeated.'),
   maxStreamRequests: limit(100, 'Maximum service requests in progress per stream connection.'),
   pingTimeoutMs: limit(5_000, 'Timeout of a ping, in milliseconds.'),
-  peerKeptMs: limit(
-    2_592_000_000,
-    'Time without a link, in milliseconds, after which a peer is forgotten unless it is labelled, blocked or configured. Default: thirty days.',
-  ),
+  peerKeptMs: limit(2_592_000_000, 'Milliseconds without a link, after which a peer that is not labelled, blocked or configured is forgotten.'),
   maxKnownPeers: limit(
     10_000,
     'Maximum known peers that are not labelled, blocked or configured, about 500 bytes each. Beyond it the peer not seen for the longest time is forgotten first; linked peers are kept.',
     0,
   ),
+  maxAnnotatedPeers: limit(10_000, 'Maximum peers that are labelled or blocked, whether they were ever seen or not, about 500 bytes each.'),
   maxRemembered: limit(50, 'Maximum known peers that are dialled again at start, the most recently seen first.', 0),
   validateTimeoutMs: limit(
     5_000,

@@ -2,11 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from '../engine/engine.ts'
-import { InvalidPeerId, PeerNotFound, PeerUnreachable, SelfDial } from '../errors.ts'
+import { PeerNotFound, PeerUnreachable, SelfDial } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Peer } from '../model/peer.ts'
 import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 import type { Store } from '../store/store.ts'
+import { type Annotation, createAnnotations } from './annotations.ts'
 import { createBlocks } from './blocks.ts'
 import { createBridgedPaths } from './bridged-paths.ts'
 import { redialKnownPeers } from './known-peers.ts'
@@ -62,8 +63,11 @@ export interface Peers {
    * database and the next start.
    */
   sweep(): Promise<void>
-  /** Sets the label or the block of a peer, whether it was ever seen or not. Blocking closes the links to it. */
-  annotate(peerId: string, annotation: { label?: string | null | undefined; blocked?: boolean | undefined }): Promise<Peer>
+  /**
+   * Sets the label or the block of a peer, whether it was ever seen or not. Blocking closes the links to it.
+   * @throws InvalidPeerId, and PeerLimit when too many other peers have one
+   */
+  annotate(peerId: string, annotation: Annotation): Promise<Peer>
   /** Calls the listener for each event of a peer, in order. Returns a function that ends it. */
   watch(listener: (event: PeerNotice, peer: Peer) => void): () => void
 }
@@ -84,7 +88,7 @@ export interface PeersQuery {
 
 export type PeersLimits = Pick<
   Limits,
-  'dialTimeoutMs' | 'pingTimeoutMs' | 'maxRemembered' | 'peerKeptMs' | 'maxKnownPeers' | 'maxPruneMessages'
+  'dialTimeoutMs' | 'pingTimeoutMs' | 'maxRemembered' | 'peerKeptMs' | 'maxKnownPeers' | 'maxAnnotatedPeers' | 'maxPruneMessages'
 >
 
 export interface PeersInit {
@@ -125,6 +129,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
   }
 
   const blocks = createBlocks({ engine, store })
+  const annotations = createAnnotations({ ownPeerId: engine.peerId, limits }, { store, blocks })
   const dials = createPeerDials({ dialTimeoutMs: limits.dialTimeoutMs }, { engine, store, sightings: { ...sightings, note }, now })
   const notices = createPeerNotices({ view, logger })
   const bridgedPaths = createBridgedPaths({ wallNow: now })
@@ -281,16 +286,9 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
       return await within(limits.pingTimeoutMs, signal, late, (both) => engine.ping(peerId, { signal: both }))
     },
     sweep,
-    annotate(peerId, { label, blocked: isBlocked }) {
-      return blocks.inTurn(async () => {
-        if (peerId === engine.peerId) throw new InvalidPeerId('This peer id is that of the gateway itself.')
-        await store.annotate(peerId, {
-          ...(label === undefined ? {} : { label }),
-          ...(isBlocked === undefined ? {} : { blocked: isBlocked }),
-        })
-        if (isBlocked !== undefined) await blocks.set(peerId, isBlocked)
-        return await get(peerId)
-      })
+    async annotate(peerId, annotation) {
+      await annotations.set(peerId, annotation)
+      return await get(peerId)
     },
     watch: notices.watch,
   }

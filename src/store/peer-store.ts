@@ -12,6 +12,8 @@ export interface PeerStore {
   save(sightings: PeerSighting[]): Promise<void>
   /** Sets the operator's label and block of a peer, known or not; returns the record. */
   annotate(peerId: string, annotation: { label?: string | null; blocked?: boolean }): Promise<PeerRecord>
+  /** Counts the peers that have a label or a block, at most `max`. */
+  countAnnotated(max: number): Promise<number>
   /** Removes the record; false when there was none. */
   forget(peerId: string): Promise<boolean>
   /**

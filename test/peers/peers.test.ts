@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { DialFailed, PeerUnreachable } from '../../src/errors.ts'
+import { DialFailed, PeerLimit, PeerUnreachable } from '../../src/errors.ts'
 import { omitUndefined } from '../../src/lib/omit-undefined.ts'
 import type { Peer } from '../../src/model/peer.ts'
 import { createPeers, type PeersComponents } from '../../src/peers/peers.ts'
@@ -10,7 +10,15 @@ import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 
 const { signal } = new AbortController()
-const limits = { dialTimeoutMs: 1_000, pingTimeoutMs: 1_000, maxRemembered: 50, peerKeptMs: 1_000, maxKnownPeers: 100, maxPruneMessages: 2 }
+const limits = {
+  dialTimeoutMs: 1_000,
+  pingTimeoutMs: 1_000,
+  maxRemembered: 50,
+  peerKeptMs: 1_000,
+  maxKnownPeers: 100,
+  maxAnnotatedPeers: 100,
+  maxPruneMessages: 2,
+}
 
 interface Options {
   network?: MemoryNetwork
@@ -229,6 +237,20 @@ test('connected peers are listed whatever the store keeps of them, page by page 
     }
     expect(seen).toEqual(all)
   }
+})
+
+test('labels and blocks have an end, and those that are there can be changed and taken away', async () => {
+  const { peers, engine, store } = await setUp({ limits: { maxAnnotatedPeers: 2 } })
+  await peers.start()
+  await engine.start()
+  await peers.annotate('one', { label: 'printer' })
+  await peers.annotate('two', { blocked: true })
+  await expect(peers.annotate('three', { label: 'one more' })).rejects.toThrow(PeerLimit)
+  await expect(peers.annotate('three', { blocked: true })).rejects.toThrow(PeerLimit)
+  expect(await store.peers.get('three')).toBeUndefined()
+  expect(await peers.annotate('two', { label: 'enemy' })).toMatchObject({ label: 'enemy', state: 'blocked' })
+  await peers.annotate('one', { label: null })
+  expect(await peers.annotate('three', { blocked: true })).toMatchObject({ state: 'blocked' })
 })
 
 test('a peer that the store refuses does not take the others of its batch with it', async () => {

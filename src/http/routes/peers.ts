@@ -109,11 +109,12 @@ export const peerContract = {
       operation: {
         action: 'peers',
         audited: true,
+        cost: 5,
         operationId: 'updatePeer',
         summary: 'Label or block a peer',
         description: 'The peer need not be known, so that it can be blocked before it connects.',
         tag: 'Peers',
-        problems: ['store_unavailable'],
+        problems: ['peer_limit', 'store_unavailable'],
       },
     },
     schema: {

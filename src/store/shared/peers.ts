@@ -54,6 +54,8 @@ export function createPeerStore(components: {
       const { seenAge, ...record } = changed
       return record
     },
+    countAnnotated: (max) =>
+      attemptAsync(() => prisma().peer.count({ where: { OR: [{ label: { not: null } }, { blocked: true }] }, take: max })),
     forgetUnseen,
     forget: (peerId) => attemptAsync(async () => (await prisma().peer.deleteMany({ where: { peerId } })).count === 1),
   }

@@ -68,6 +68,19 @@ export function describePeers(open: () => Promise<Store>, reopen: () => Promise<
       expect(await store.peers.annotate(someAuthor, {})).toMatchObject({ blocked: false, label: null })
     })
 
+    test('counts those with a label or a block, up to a number', async () => {
+      const store = await open()
+      await store.peers.save(['a', 'b', 'c', 'd'].map((peerId) => ({ ...seen, peerId })))
+      expect(await store.peers.countAnnotated(5)).toBe(0)
+      await store.peers.annotate('a', { label: 'printer' })
+      await store.peers.annotate('b', { blocked: true })
+      await store.peers.annotate('c', { label: 'both', blocked: true })
+      await store.peers.annotate('d', { label: 'no longer' })
+      await store.peers.annotate('d', { label: null })
+      expect(await store.peers.countAnnotated(5)).toBe(3)
+      expect(await store.peers.countAnnotated(2)).toBe(2)
+    })
+
     test('lists by id, page by page, and by what is asked', async () => {
       const store = await open()
       const ids = ['12D3KooWa', '12D3KooWb', '12D3KooWc']

@@ -263,7 +263,7 @@ export const limitsSchema = z.object({
   maxBridgedRequestsKnown: limit(20_000, 'Maximum requests from bridges of the last half minute, remembered so that none is repeated.'),
   maxStreamRequests: limit(100, 'Maximum service requests in progress per stream connection.'),
   pingTimeoutMs: limit(5_000, 'Timeout of a ping, in milliseconds.'),
-  peerKeptMs: limit(2_592_000_000, 'Milliseconds without a link, after which a peer that is not labelled, blocked or configured is forgotten.'),
+  peerKeptMs: limit(2_592_000_000, 'Milliseconds without a link after which a peer without label, block or configuration is forgotten.'),
   maxKnownPeers: limit(
     10_000,
     'Maximum known peers that are not labelled, blocked or configured, about 500 bytes each. Beyond it the peer not seen for the longest time is forgotten first; linked peers are kept.',

@@ -13,7 +13,7 @@ type Engine = 'libp2p' | 'custom'
 
 async function start(engine: Engine, under: string[] = [], env: Record<string, string>): Promise<Place> {
   // A path that has gone silent is noticed sooner than by default.
-  const common = { PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478', PEERGATE_SILENT_LINK_MS: '5000' }
+  const common = { PEERGATE_STUN_PORT: '3478', PEERGATE_SILENT_LINK_MS: '5000' }
   const { url, peerId } = await gatewayForTest({ ...quietEnvironment(await temporaryDirectory(), engine), ...common, ...env }, under)
   return { url, peerId, under }
 }
@@ -22,8 +22,9 @@ interface Way {
   engine: Engine
   /** The port of each gateway, which the others dial. */
   port: string
-  /** Another port of each, which nobody is told to dial; without WebRTC. */
+  /** Another port of each, which nobody is told to dial. */
   beside?: string
+  /** WebRTC is on only where it is to be the way: where both are, the first that is there is kept. */
   path: 'webrtc' | 'quic'
 }
 
@@ -34,9 +35,9 @@ const ways: Way[] = [
   { engine: 'libp2p', port: 'tcp/7071', beside: 'udp/7071/quic-v1', path: 'quic' },
 ]
 
-async function startBehind({ engine, port, beside }: Way, { outside, hosts }: RoutedNetwork): Promise<Pair> {
+async function startBehind({ engine, port, beside, path }: Way, { outside, hosts }: RoutedNetwork): Promise<Pair> {
   const at = (host: string) => [port, beside].flatMap((one) => (one === undefined ? [] : `/ip4/${host}/${one}`))
-  const hidden = { PEERGATE_LISTEN: at('0.0.0.0').join(), PEERGATE_WEBRTC: `${beside === undefined}` }
+  const hidden = { PEERGATE_LISTEN: at('0.0.0.0').join(), PEERGATE_WEBRTC: `${path === 'webrtc'}` }
   const relay = await start(engine, outside, { ...hidden, PEERGATE_ANNOUNCE: at(publicAddress).join(), PEERGATE_RELAY: 'true' })
   const toRelay = `/ip4/${publicAddress}/${port}/p2p/${relay.peerId}`
   const target = await start(engine, hosts[0], { ...hidden, PEERGATE_BOOTSTRAP: toRelay })

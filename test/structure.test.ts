@@ -72,3 +72,10 @@ test('no file of source is longer than 300 lines', () => {
   )
   expect(written.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 301)).toEqual([])
 })
+
+// What has lost a race polls on for its whole time, and advances the fake clock of another test of the same process.
+test('no poll of a test is in a race', () => {
+  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'))
+  const races = /Promise\.(?:race|any)\([^;\n]*(?:expect\s*\.poll|vi\.wait)/
+  expect(files.filter((file) => file !== 'structure.test.ts' && races.test(readFileSync(join(root, 'test', file), 'utf8')))).toEqual([])
+})

@@ -206,3 +206,15 @@ test('one client’s reads with many patterns are for several turns of the event
   expect(read('other')).not.toBeInstanceOf(Promise)
   for (const step of await Promise.all(steps)) expect(step.scanned).toBeGreaterThan(0)
 })
+
+test('reads of topics alone are at once, however many subscribers a client has', async () => {
+  const many = { ...limits, maxRingMessages: 1_000, maxReadMessages: 1_000 }
+  const hub = createHub({ limits: many }, { log: arrayLog([]) })
+  await hub.start()
+  hub.append(
+    0,
+    Array.from({ length: 500 }, (_, at) => storedMessage(at + 1)),
+  )
+  const steps = Array.from({ length: 300 }, () => hub.read(0, topicFilter(['nothing']), maxBytes, 0, 'busy'))
+  expect(steps.filter((step) => step instanceof Promise)).toEqual([])
+})

@@ -247,7 +247,7 @@ export interface Inbound {
 
 export interface ConnectedPeer extends PeerExchange {
   peerId: string
-  /** The key of the address at which it is seen, which the peers there share (`Asker`); undefined where there is none. */
+  /** Key of its remote address (`Asker`), the same for all peers at that address; undefined without an address. */
   host?: string
   /** The networks of the links to it. */
   networks: NetworkKind[]

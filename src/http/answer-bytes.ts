@@ -11,7 +11,7 @@ const uncountedBytes = 16_384
  * would keep the room from others for days.
  */
 const leastBytesPerSecond = 16_384
-/** For that, a response that is sent line by line counts as one of so many bytes. */
+/** The size in bytes at which that rate is applied to a response that is sent line by line, whose length is not known. */
 const bytesOfLines = 4_194_304
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 

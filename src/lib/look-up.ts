@@ -31,8 +31,8 @@ const declinedByDns = new Set(['ESERVFAIL', 'EREFUSED'])
 const localName = /^[^.]+\.?$|\.local\.?$/i
 
 /**
- * The turn at the system's resolver: one for the process, since its threads are. Whoever makes slow lookups delays a
- * lookup of others by at most one of its own.
+ * The system's resolver does one lookup at a time in this process, and holders take turns: the slow lookups of one delay a
+ * lookup of another by at most one.
  */
 const places = createSemaphore({ max: 1, maxWaiting, shares: (max) => createShares({ max }) })
 

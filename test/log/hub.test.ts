@@ -189,14 +189,19 @@ test('what is deleted before it arrives here is not read, and those that follow 
   expect([await readAll(hub, 7), log.reads - before]).toEqual([[8], 2])
 })
 
-test('one client’s reads with many patterns are for several turns of the event loop, and those of others are not', async () => {
-  const many = { ...limits, maxRingMessages: 1_000, maxReadMessages: 1_000 }
-  const hub = createHub({ limits: many }, { log: arrayLog([]) })
+/** A hub with so many messages in memory. */
+async function hubOf(messages: number) {
+  const hub = createHub({ limits: { ...limits, maxRingMessages: messages, maxReadMessages: messages } }, { log: arrayLog([]) })
   await hub.start()
   hub.append(
     0,
-    Array.from({ length: 500 }, (_, at) => storedMessage(at + 1)),
+    Array.from({ length: messages }, (_, at) => storedMessage(at + 1)),
   )
+  return hub
+}
+
+test('one client’s reads with many patterns are for several turns of the event loop, and those of others are not', async () => {
+  const hub = await hubOf(500)
   const patterns = topicFilter(Array.from({ length: 100 }, (_, number) => `${number}.*`))
   const read = (client: string) => hub.read(0, patterns, maxBytes, 0, client)
   const steps = Array.from({ length: 20 }, () => read('busy'))
@@ -208,13 +213,7 @@ test('one client’s reads with many patterns are for several turns of the event
 })
 
 test('reads of topics alone are at once, however many subscribers a client has', async () => {
-  const many = { ...limits, maxRingMessages: 1_000, maxReadMessages: 1_000 }
-  const hub = createHub({ limits: many }, { log: arrayLog([]) })
-  await hub.start()
-  hub.append(
-    0,
-    Array.from({ length: 500 }, (_, at) => storedMessage(at + 1)),
-  )
+  const hub = await hubOf(500)
   const steps = Array.from({ length: 300 }, () => hub.read(0, topicFilter(['nothing']), maxBytes, 0, 'busy'))
   expect(steps.filter((step) => step instanceof Promise)).toEqual([])
 })

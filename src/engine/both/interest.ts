@@ -54,7 +54,7 @@ export interface InterestComponents {
 
 /** Milliseconds between two looks at what is still wanted. */
 const lookMs = 5_000
-/** Maximum topics, of those that found no room, that one look tries again while there still is none. */
+/** Maximum topics without room that one look tries again while there is still no room. */
 const maxConsidered = 100
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {

@@ -76,6 +76,7 @@ const remedies: Record<string, string> = {
   topic_limit:
     'Leave a topic first (`DELETE /v1/topics/{topic}`), or ask the operator to raise `PEERGATE_MAX_JOINED_TOPICS`. Publishing needs no join.',
   connection_limit: 'Retry after `Retry-After`, or close streams.',
+  token_limit: 'Revoke tokens that are no longer used. Tokens with an expiry give their places when they have expired.',
   peer_limit: 'Take labels and blocks of other peers away, or forget them with `DELETE /v1/peers/{peerId}?forget=true`.',
   consumer_limit: 'Remove a consumer, or use one that is there.',
   validator_limit: 'Retry when a validator has ended.',

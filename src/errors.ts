@@ -186,6 +186,7 @@ export class OffsetGone extends condition('offset_gone', 410, 'The stream cannot
 export class RateLimited extends condition('rate_limited', 429, 'Rate limit exceeded', true) {}
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Maximum number of subscriptions reached') {}
 export class TopicLimit extends condition('topic_limit', 409, 'Maximum number of joined topics reached') {}
+export class TokenLimit extends condition('token_limit', 409, 'Maximum number of tokens reached') {}
 export class PeerLimit extends condition('peer_limit', 409, 'Maximum number of labelled and blocked peers reached') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Maximum number of stream connections reached', true) {}
 export class ConsumerLimit extends condition('consumer_limit', 429, 'Maximum number of consumers reached') {}

@@ -6,7 +6,7 @@ import type { Limits } from '../limits.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { SessionBasis, SessionRecord, SessionStore } from '../store/session-store.ts'
-import { operatorId, type Tokens } from './tokens.ts'
+import { isTokenId, operatorId, type Tokens } from './tokens.ts'
 
 /**
  * Sessions of browsers. A cookie holds the secret of a session, never a token. A session expires, can be ended by
@@ -64,7 +64,7 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
 
   function basisOf(token: string, grant: Grant, secret: string): SessionBasis {
     if (grant.id === operatorId) return { kind: 'operator', proof: tokens.operatorProof(Buffer.from(secret))?.toString('hex') ?? '' }
-    if (grant.id.startsWith('tok_')) return { kind: 'token', hash: hashOf(token).toString('hex') }
+    if (isTokenId(grant.id)) return { kind: 'token', hash: hashOf(token).toString('hex') }
     return { kind: 'subject', actions: [...grant.actions], topics: grant.topics }
   }
 

@@ -1,6 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { AdminTokenNeeded, ExpiryPassed, TokenNotFound } from '../errors.ts'
-import { BoundedMap } from '../lib/bounded-map.ts'
+import { AdminTokenNeeded, ExpiryPassed, TokenLimit, TokenNotFound } from '../errors.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createWatchers } from '../lib/watchers.ts'
@@ -10,7 +9,8 @@ import { fullGrant, type Grant } from '../model/grant.ts'
 import { formatTokenPlace, type TokenInput, type TokenPlace, type TokenView } from '../model/token.ts'
 import { topicFilter } from '../model/topic.ts'
 import type { Store } from '../store/store.ts'
-import type { CreatedToken, TokenKey, TokenRecord } from '../store/token-store.ts'
+import type { CreatedToken, TokenChange, TokenKey, TokenRecord } from '../store/token-store.ts'
+import { createGrantCache } from './grant-cache.ts'
 import { createTokenKeys } from './token-keys.ts'
 import { createTokenUses } from './token-uses.ts'
 
@@ -20,6 +20,7 @@ export interface Tokens {
    * Creates a token. The secret is returned only here; the database has its hash.
    * @throws ExpiryPassed when `expiresAt` is in the past
    * @throws AdminTokenNeeded when it is the first token and does not allow `admin`, or expires
+   * @throws TokenLimit when there are `maxTokens`, of which none has expired
    */
   create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
   /**
@@ -62,10 +63,10 @@ export interface Tokens {
    */
   watchEnds(watcher: (id: string) => void): () => void
   /**
-   * Calls the watcher when tokens may have been revoked, here or at another gateway. Returns a function that ends the
-   * watch.
+   * Calls the watcher when tokens may have been revoked, here or at another gateway, or sessions ended at another
+   * gateway. Returns a function that ends the watch.
    */
-  watchChanges(watcher: () => void): () => void
+  watchChanges(watcher: (change: TokenChange) => void): () => void
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -80,10 +81,9 @@ export interface TokensComponents {
 /** Prefix of all secrets, by which secret scanners recognize them. */
 const secretPrefix = 'peergate_'
 const secretBytes = 32
+const idPrefix = 'tok_'
 const idLetters = 'abcdefghijkmnpqrstuvwxyz23456789'
 const idLength = 16
-/** Grants in the cache; the least recently used is evicted. */
-const maxCached = 10_000
 /** Id of the operator's grant. */
 export const operatorId = 'operator'
 
@@ -92,7 +92,7 @@ export interface TokensInit {
   adminToken: string | undefined
   /** Whether an identity provider can grant rights too. */
   hasProvider: boolean
-  limits: Pick<Limits, 'maxIdempotencyKeysPerToken'>
+  limits: Pick<Limits, 'maxTokens' | 'maxIdempotencyKeysPerToken'>
 }
 
 export function createTokens(init: TokensInit, components: TokensComponents): Tokens {
@@ -100,17 +100,16 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
   const keys = createTokenKeys(init, { store, age })
   const uses = createTokenUses({ store: store.tokens })
   const ends = createWatchers<[id: string]>()
-  const changes = createWatchers()
+  const changes = createWatchers<[change: TokenChange]>()
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
   /** By the hash of the secret, in hex. */
-  const cache = new BoundedMap<string, Grant>({ max: maxCached })
-  /** Incremented when grants may have changed, so that results of earlier look-ups are not cached. */
-  let generation = 0
+  const grants = createGrantCache()
   let unlisten: (() => void) | undefined
 
-  function forgetGrants(): void {
-    generation++
-    cache.clear()
+  function changed(change: TokenChange): void {
+    // The end of a session changes no grant of a token.
+    if (change.session === undefined) grants.forget(change.token)
+    changes.tell(change)
   }
 
   /**
@@ -121,37 +120,30 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
 
   /**
    * Adds a token, unless its key is known, or it would be the first and is not a lasting `admin` token.
-   * @throws AdminTokenNeeded
+   * @throws AdminTokenNeeded, TokenLimit
    */
   async function addButFirst(record: TokenRecord, key?: TokenKey): Promise<'added' | 'known'> {
-    const check = (tokens: TokenRecord[]) => !needsAdminToken || isLastingAdmin(record) || tokens.length > 0
-    const addition = await store.tokens.add(record, { check, key })
+    const { maxTokens: max } = init.limits
+    const addition = await store.tokens.add(record, { needsOther: needsAdminToken && !isLastingAdmin(record), max, key })
+    if (addition === 'full') throw new TokenLimit(`There are ${max} tokens, and none has expired.`)
     if (addition !== 'refused') return addition
     throw new AdminTokenNeeded('The first token must allow "admin" and must not expire, since every request needs a token from then on.')
   }
 
   /** Removes a token, unless it is the last lasting `admin` token. @throws TokenNotFound, AdminTokenNeeded */
   async function removeButLast(id: string): Promise<void> {
-    const isOther = (token: TokenRecord) => token.id !== id && isLastingAdmin(token)
-    const isNeeded = (tokens: TokenRecord[]) => needsAdminToken && tokens.some((token) => token.id === id && isLastingAdmin(token))
-    const removal = await store.tokens.remove(id, (tokens) => !isNeeded(tokens) || tokens.some(isOther))
+    const removal = await store.tokens.remove(id, { keepsAdmin: needsAdminToken })
     if (removal === 'unknown') throw unknownToken()
     if (removal === 'refused')
       throw new AdminTokenNeeded('This is the last token that allows "admin" and does not expire. Create another one first.')
   }
 
   async function grantOfHash(hash: Buffer): Promise<Grant | undefined> {
-    const key = hash.toString('hex')
-    let grant = cache.use(key)
-    while (grant === undefined) {
-      const before = generation
+    const grant = await grants.get(hash.toString('hex'), async () => {
       const record = await store.tokens.find(hash)
-      if (record === undefined) return undefined
-      // The token may have been revoked during the look-up.
-      if (before !== generation) continue
-      grant = grantFrom(record)
-      cache.set(key, grant)
-    }
+      return record === undefined ? undefined : grantFrom(record)
+    })
+    if (grant === undefined) return undefined
     if (grant.expiresAt !== undefined && grant.expiresAt <= now()) return undefined
     uses.note(grant.id, now())
     return grant
@@ -170,7 +162,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       throw new ExpiryPassed('The expiry of the token is in the past.', { errors: [{ path: '/expiresAt', message: 'is in the past' }] })
     }
     const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
-    const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
+    const id = `${idPrefix}${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
     return {
       record: { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires, lastUsedAt: undefined },
       secret,
@@ -212,8 +204,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
         ends.tell(id)
       } finally {
         // Also after an error: the token may be removed although the database's answer was lost.
-        forgetGrants()
-        changes.tell()
+        changed({ token: id })
       }
     },
     operatorGrant(secret) {
@@ -223,17 +214,16 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     grantOfHash,
     operatorProof: (key) => (operator === undefined ? undefined : createHmac('sha256', key).update(operator).digest()),
     async missing(ids) {
-      const there = new Set((await store.tokens.list()).map(({ id }) => id))
-      return new Set([...ids].filter((id) => id.startsWith('tok_') && !there.has(id)))
+      const asked = [...ids].filter(isTokenId)
+      return new Set(asked.length === 0 ? [] : await store.tokens.missing(asked))
     },
-    exist: async () => operator !== undefined || (await store.tokens.list()).length > 0,
+    exist: async () => operator !== undefined || (await store.tokens.page({ limit: 1 })).length > 0,
     watchEnds: ends.watch,
     watchChanges: changes.watch,
     async start() {
-      unlisten = store.listen(({ kind }) => {
-        if (kind !== 'tokens' && kind !== 'everything') return
-        forgetGrants()
-        changes.tell()
+      unlisten = store.listen((change) => {
+        if (change.kind === 'everything') changed({})
+        if (change.kind === 'tokens') changed(omitUndefined({ token: change.token, session: change.session }))
       })
     },
     async stop() {
@@ -241,6 +231,11 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       await uses.flush()
     },
   }
+}
+
+/** Whether an id is that of a token in the database, and not of an operator, a subject or a session. */
+export function isTokenId(id: string): boolean {
+  return id.startsWith(idPrefix)
 }
 
 function unknownToken(): TokenNotFound {

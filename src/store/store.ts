@@ -9,7 +9,7 @@ import type { Damaged, LogStore } from './log-store.ts'
 import type { PeerStore } from './peer-store.ts'
 import type { RecordStore } from './record-store.ts'
 import type { SessionStore } from './session-store.ts'
-import type { TokenStore } from './token-store.ts'
+import type { TokenChange, TokenStore } from './token-store.ts'
 import type { TopicStore } from './topic-store.ts'
 import type { WebhookStore } from './webhook-store.ts'
 
@@ -70,6 +70,7 @@ export interface StoreComponents {
 
 /** `log`: messages were appended. `identity`: another gateway has taken this one's key. */
 export type StoreChange =
-  | { kind: 'log' | 'topics' | 'peers' | 'tokens' | 'epoch' | 'identity' | 'everything' }
+  | { kind: 'log' | 'topics' | 'peers' | 'epoch' | 'identity' | 'everything' }
+  | ({ kind: 'tokens' } & TokenChange)
   | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }
   | { kind: 'deleted'; seq: Seq }

@@ -3,11 +3,11 @@ import type { TokenPlace } from '../model/token.ts'
 /** Access tokens, by the SHA-256 of their secrets. */
 export interface TokenStore {
   /**
-   * Adds the token if the check of all existing tokens allows it. A key that has already created a token refuses
-   * another, whatever the check says (`known`); otherwise it is noted with the token. Check, key and change are atomic:
-   * other calls, processes and gateways act before them or after them.
+   * Adds a token. A key that has already created a token refuses another, whatever the conditions say (`known`);
+   * otherwise it is noted with the token. Conditions, key and change are atomic: other calls, processes and gateways act
+   * before them or after them. Reads a bounded number of tokens.
    */
-  add(token: TokenRecord, options?: { check?: TokenCheck; key?: TokenKey | undefined }): Promise<TokenAddition>
+  add(token: TokenRecord, conditions?: AddConditions): Promise<TokenAddition>
   /**
    * What a key that was noted at or after `since` (age time) has created, or undefined. The token is as it was then: it
    * may have been renamed or removed.
@@ -17,6 +17,8 @@ export interface TokenStore {
   get(id: string): Promise<TokenRecord | undefined>
   /** Tokens in order of creation. */
   list(): Promise<TokenRecord[]>
+  /** The ids that do not exist. */
+  missing(ids: string[]): Promise<string[]>
   /** Tokens in order of creation and id, exclusive of the place of `after`, whether or not that token still exists. */
   page(query: { after?: TokenPlace; limit: number }): Promise<TokenRecord[]>
   /** Returns false when there is no such token. */
@@ -26,14 +28,31 @@ export interface TokenStore {
    * Ids without a token are left out. No gateway is told.
    */
   used(times: ReadonlyMap<string, number>): Promise<void>
-  /** Removes the token and the sessions opened with it, if the check allows it; atomic. */
-  remove(id: string, check?: TokenCheck): Promise<TokenRemoval>
+  /**
+   * Removes the token and the sessions opened with it; atomic. With `keepsAdmin`, a token that allows `admin` and does
+   * not expire is `refused` when it is the last such token.
+   */
+  remove(id: string, conditions?: { keepsAdmin?: boolean }): Promise<TokenRemoval>
 }
 
-/** Whether a change is allowed, given all existing tokens. */
-export type TokenCheck = (tokens: TokenRecord[]) => boolean
+export interface AddConditions {
+  /** The token is `refused` when it would be the only one. */
+  needsOther?: boolean
+  /**
+   * Maximum number of tokens. When it is reached, the token that expired first (before `createdAt` of the new one) is
+   * removed, with its sessions; if none has expired, the addition is refused as `full`. Default: any number.
+   */
+  max?: number
+  key?: TokenKey | undefined
+}
 
-export type TokenAddition = 'added' | 'refused' | 'known'
+/** What may have changed: one token, or one session; without either, any of them. */
+export interface TokenChange {
+  token?: string | undefined
+  session?: string | undefined
+}
+
+export type TokenAddition = 'added' | 'refused' | 'full' | 'known'
 
 export type TokenRemoval = 'removed' | 'unknown' | 'refused'
 

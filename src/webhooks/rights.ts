@@ -1,6 +1,6 @@
 import type { Access } from '../access/access.ts'
 import { anyoneId } from '../access/client-key.ts'
-import type { Tokens } from '../access/tokens.ts'
+import { isTokenId, type Tokens } from '../access/tokens.ts'
 import { TokenNotFound, Unauthorized } from '../errors.ts'
 import type { WebhookRecord } from '../store/webhook-store.ts'
 
@@ -18,7 +18,7 @@ export function createRights(components: { access: Pick<Access, 'admit'>; tokens
 
   return {
     endOf({ owner, rightsUntil }) {
-      let isKnown = !owner.startsWith('tok_')
+      let isKnown = !isTokenId(owner)
       return async () => {
         if (rightsUntil !== undefined && rightsUntil <= now()) return 'The token that made this webhook has expired.'
         if (!isKnown) isKnown = await exists(() => tokens.get(owner))

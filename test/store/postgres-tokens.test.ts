@@ -39,7 +39,7 @@ describe.skipIf(!hasPostgres)('other gateways (needs PostgreSQL)', () => {
     const session = { id: 'a', holder: 'operator', basis: { kind: 'operator' as const, proof: 'ab' }, createdAt: 1, expiresAt: 2 ** 40 }
     await one.tokens.add(token)
     await one.sessions.add(session, { max: 10, maxOfHolder: 10 })
-    await expect.poll(() => changes).toContainEqual({ kind: 'tokens' })
+    await expect.poll(() => changes).toContainEqual({ kind: 'tokens', token: 'tok_a' })
 
     changes.length = 0
     // The connection by which the first gateway listens is the older of the two.
@@ -48,6 +48,6 @@ describe.skipIf(!hasPostgres)('other gateways (needs PostgreSQL)', () => {
     expect((await client.query(listening)).rowCount).toBe(1)
     if (kind === 'token') await one.tokens.remove('tok_a')
     else await one.sessions.remove('a')
-    await expect.poll(() => changes).toContainEqual({ kind: 'tokens' })
+    await expect.poll(() => changes).toContainEqual({ kind: 'tokens', [kind]: kind === 'token' ? 'tok_a' : 'a' })
   })
 })

@@ -56,7 +56,14 @@ export const tokenContract = {
           'actions or topics, and no later expiry. A repetition with the same idempotency key gets the token as it was created, without the ' +
           'secret, which the gateway does not have: a client that never received it revokes the token, and creates another with a new key.',
         tag: 'Access',
-        problems: ['admin_token_needed', 'expiry_passed', 'idempotency_key_reused', 'idempotency_key_limit', 'store_unavailable'],
+        problems: [
+          'admin_token_needed',
+          'token_limit',
+          'expiry_passed',
+          'idempotency_key_reused',
+          'idempotency_key_limit',
+          'store_unavailable',
+        ],
       },
     },
     schema: {

@@ -37,7 +37,8 @@ const claimRetryMs = 100
 const noticeSchema = z.union([
   z.object({ by: z.string(), kind: z.literal('pruned'), topic: z.string(), through: z.number(), pruneCount: z.number() }),
   z.object({ by: z.string(), kind: z.literal('deleted'), seq: z.number() }),
-  z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'tokens', 'epoch']) }),
+  z.object({ by: z.string(), kind: z.literal('tokens'), token: z.string().optional(), session: z.string().optional() }),
+  z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'epoch']) }),
 ])
 
 export function createListener(init: { url: string; origin: string }, components: { logger: Logger }): Listener {

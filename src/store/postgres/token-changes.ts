@@ -1,4 +1,5 @@
-import { itemsOfKey, type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
+import { isLastingAdmin, itemsOfKey, type TokenChanges, tokenColumnNames, tokenValues } from '../shared/tokens.ts'
+import type { TokenChange } from '../token-store.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import { channel } from './functions.ts'
 import { insertKey, isKeyTaken } from './keys.ts'
@@ -23,8 +24,10 @@ export function createTokenChanges(
   removeSession(id: string): Promise<boolean>
 } {
   const { database } = components
-  const notice = [channel, JSON.stringify({ by: init.origin, kind: 'tokens' })]
-  const tell = async (query: Query) => void (await query('SELECT pg_notify($1, $2)', notice))
+
+  async function tell(query: Query, change: TokenChange): Promise<void> {
+    await query('SELECT pg_notify($1, $2)', [channel, JSON.stringify({ by: init.origin, kind: 'tokens', ...change })])
+  }
 
   function change<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
     return database().transaction(async (query) => {
@@ -33,30 +36,40 @@ export function createTokenChanges(
     })
   }
 
-  async function all(query: Query) {
-    const rows = await query(`SELECT ${columns} FROM "Token"`)
-    return rows.map((row) => tokenOfRow(Object.fromEntries(tokenColumnNames.map((name, index) => [name, row[index]]))))
+  async function isFull(query: Query, max: number): Promise<boolean> {
+    return (await query('SELECT 1 FROM "Token" LIMIT 1 OFFSET $1', [max - 1])).length > 0
+  }
+
+  async function remove(query: Query, id: string): Promise<boolean> {
+    const removed = await query('DELETE FROM "Token" WHERE "id" = $1 RETURNING 1', [id])
+    await query('DELETE FROM "Session" WHERE "holder" = $1', [id])
+    if (removed.length > 0) await tell(query, { token: id })
+    return removed.length > 0
+  }
+
+  /** False when none has expired. */
+  async function removeExpired(query: Query, now: number): Promise<boolean> {
+    const [[id] = []] = await query('SELECT "id" FROM "Token" WHERE "expiresAt" <= $1 ORDER BY "expiresAt" LIMIT 1', [now])
+    return id !== undefined && (await remove(query, String(id)))
   }
 
   return {
-    add: (token, { check = () => true, key } = {}) =>
+    add: (token, { needsOther = false, max, key } = {}) =>
       change(async (query) => {
         if (key !== undefined && (await isKeyTaken(query, key.key, key.since))) return 'known'
-        if (!check(await all(query))) return 'refused'
+        if (needsOther && !(await isFull(query, 1))) return 'refused'
+        if (max !== undefined && (await isFull(query, max)) && !(await removeExpired(query, token.createdAt))) return 'full'
         await query(insert, tokenValues(token))
         if (key !== undefined) await insertKey(query, { ...key, items: itemsOfKey(token) })
-        await tell(query)
+        await tell(query, { token: token.id })
         return 'added'
       }),
-    remove: (id, check = () => true) =>
+    remove: (id, { keepsAdmin = false } = {}) =>
       change(async (query) => {
-        const tokens = await all(query)
-        if (!tokens.some((token) => token.id === id)) return 'unknown'
-        if (!check(tokens)) return 'refused'
-        await query('DELETE FROM "Token" WHERE "id" = $1', [id])
-        await query('DELETE FROM "Session" WHERE "holder" = $1', [id])
-        await tell(query)
-        return 'removed'
+        const isNeeded = keepsAdmin && (await query(`SELECT 1 FROM "Token" WHERE "id" = $1 AND ${isLastingAdmin}`, [id])).length > 0
+        if (isNeeded && (await query(`SELECT 1 FROM "Token" WHERE "id" <> $1 AND ${isLastingAdmin} LIMIT 1`, [id])).length === 0)
+          return 'refused'
+        return (await remove(query, id)) ? 'removed' : 'unknown'
       }),
     used: async (times) => {
       await database().transaction((query) => query(use, [[...times.keys()], [...times.values()]]))
@@ -64,7 +77,7 @@ export function createTokenChanges(
     removeSession: (id) =>
       database().transaction(async (query) => {
         const removed = await query('DELETE FROM "Session" WHERE "id" = $1 RETURNING "id"', [id])
-        if (removed.length > 0) await tell(query)
+        if (removed.length > 0) await tell(query, { session: id })
         return removed.length > 0
       }),
   }

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { bytes } from '../../lib/bytes-schema.ts'
 import type { AuditStore } from '../audit-store.ts'
 import type { Token } from '../generated/client.ts'
 import type { CreatedToken, TokenRecord, TokenStore } from '../token-store.ts'
@@ -15,13 +14,13 @@ export type TokenChanges = Pick<TokenStore, 'add' | 'remove' | 'used'>
 export function createTokenStore(components: { prisma: () => Models; changes: TokenChanges }): TokenStore {
   const { prisma, changes } = components
   return {
-    add: (token, options) => attemptAsync(() => changes.add(token, options)),
+    add: (token, conditions) => attemptAsync(() => changes.add(token, conditions)),
     createdUnder: (key, since) =>
       attemptAsync(async () => {
         const row = await prisma().idempotencyKey.findFirst({ where: { key, createdAt: { gte: since } } })
         return row === null ? undefined : { fingerprint: row.fingerprint, token: tokenOfKey(row.items) }
       }),
-    remove: (id, check) => attemptAsync(() => changes.remove(id, check)),
+    remove: (id, conditions) => attemptAsync(() => changes.remove(id, conditions)),
     used: (times) => attemptAsync(() => changes.used(times)),
     find: (hash) =>
       attemptAsync(async () => {
@@ -37,6 +36,12 @@ export function createTokenStore(components: { prisma: () => Models; changes: To
       attemptAsync(async () => {
         const rows = await prisma().token.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
         return rows.map(toRecord)
+      }),
+    missing: (ids) =>
+      attemptAsync(async () => {
+        const rows = await prisma().token.findMany({ where: { id: { in: ids } }, select: { id: true } })
+        const there = new Set(rows.map(({ id }) => id))
+        return ids.filter((id) => !there.has(id))
       }),
     page: ({ after, limit }) =>
       attemptAsync(async () => {
@@ -77,21 +82,8 @@ function tokenOfKey(items: string): CreatedToken {
   return { ...token, expiresAt }
 }
 
-const tokenRowSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  hash: bytes(),
-  actions: z.string(),
-  topics: z.string(),
-  createdAt: z.number(),
-  expiresAt: z.number().nullable(),
-  lastUsedAt: z.number().nullable(),
-})
-
-/** A token from a row that a driver read. */
-export function tokenOfRow(row: unknown): TokenRecord {
-  return toRecord(tokenRowSchema.parse(row))
-}
+/** SQL: whether a row is a token that allows `admin` and does not expire. */
+export const isLastingAdmin = `"expiresAt" IS NULL AND "actions" LIKE '%"admin"%'`
 
 function toRecord(
   row: Omit<Token, 'hash' | 'createdAt' | 'expiresAt' | 'lastUsedAt'> & {

@@ -1,4 +1,4 @@
-import { itemsOfKey, type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
+import { isLastingAdmin, itemsOfKey, type TokenChanges, tokenColumnNames, tokenValues } from '../shared/tokens.ts'
 import type { SqliteDatabase } from './database.ts'
 import { insertKey, isKeyTaken } from './keys.ts'
 
@@ -12,25 +12,39 @@ const use = 'UPDATE "Token" SET "lastUsedAt" = ? WHERE "id" = ? AND COALESCE("la
  */
 export function createTokenChanges(components: { writer: () => SqliteDatabase }): TokenChanges {
   const { writer } = components
-  const all = () => Array.from(writer().rows(`SELECT ${columns} FROM "Token"`), tokenOfRow)
+
+  function isFull(max: number): boolean {
+    return writer().row('SELECT 1 FROM "Token" LIMIT 1 OFFSET ?', max - 1) !== undefined
+  }
+
+  function remove(id: string): boolean {
+    const { changes } = writer().run('DELETE FROM "Token" WHERE "id" = ?', id)
+    writer().run('DELETE FROM "Session" WHERE "holder" = ?', id)
+    return changes > 0
+  }
+
+  /** False when none has expired. */
+  function removeExpired(now: number): boolean {
+    const id = writer().row('SELECT "id" FROM "Token" WHERE "expiresAt" <= ? ORDER BY "expiresAt" LIMIT 1', now)?.id
+    return id !== undefined && remove(String(id))
+  }
 
   return {
-    add: async (token, { check = () => true, key } = {}) =>
+    add: async (token, { needsOther = false, max, key } = {}) =>
       writer().transaction(() => {
         if (key !== undefined && isKeyTaken(writer(), key.key, key.since)) return 'known'
-        if (!check(all())) return 'refused'
+        if (needsOther && !isFull(1)) return 'refused'
+        if (max !== undefined && isFull(max) && !removeExpired(token.createdAt)) return 'full'
         writer().run(insert, ...tokenValues(token))
         if (key !== undefined) insertKey(writer(), { ...key, items: itemsOfKey(token) })
         return 'added'
       }),
-    remove: async (id, check = () => true) =>
+    remove: async (id, { keepsAdmin = false } = {}) =>
       writer().transaction(() => {
-        const tokens = all()
-        if (!tokens.some((token) => token.id === id)) return 'unknown'
-        if (!check(tokens)) return 'refused'
-        writer().run('DELETE FROM "Token" WHERE "id" = ?', id)
-        writer().run('DELETE FROM "Session" WHERE "holder" = ?', id)
-        return 'removed'
+        const isNeeded = keepsAdmin && writer().row(`SELECT 1 FROM "Token" WHERE "id" = ? AND ${isLastingAdmin}`, id) !== undefined
+        if (isNeeded && writer().row(`SELECT 1 FROM "Token" WHERE "id" <> ? AND ${isLastingAdmin} LIMIT 1`, id) === undefined)
+          return 'refused'
+        return remove(id) ? 'removed' : 'unknown'
       }),
     used: async (times) =>
       writer().transaction(() => {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import type { Store } from '../../../src/store/store.ts'
-import type { TokenRecord } from '../../../src/store/token-store.ts'
 
 /** The contract for tokens. */
 export function describeTokens(open: () => Promise<Store>, reopen: () => Promise<Store>): void {
@@ -69,27 +68,44 @@ export function describeTokens(open: () => Promise<Store>, reopen: () => Promise
       expect((await tokens.find(token('a', 0).hash))?.lastUsedAt).toBe(5_000)
     })
 
-    test('are changed when a check of all of them allows it', async () => {
+    test('are added when there is another, and removed when one that administers and does not expire stays', async () => {
+      const { tokens } = await open()
+      const admin = (id: string, expiresAt?: number) => ({ ...token(id, 1_000, expiresAt), actions: ['read', 'admin'] })
+      expect(await tokens.add(token('a', 1_000), { needsOther: true })).toBe('refused')
+      expect(await tokens.list()).toEqual([])
+      expect(await tokens.add(admin('b'), {})).toBe('added')
+      expect(await tokens.add(token('a', 1_000), { needsOther: true })).toBe('added')
+      expect(await tokens.add(admin('c', 9_000))).toBe('added')
+      expect(await tokens.remove('b', { keepsAdmin: true })).toBe('refused')
+      expect(await tokens.remove('none', { keepsAdmin: true })).toBe('unknown')
+      expect(await tokens.remove('a', { keepsAdmin: true })).toBe('removed')
+      expect(await tokens.add(admin('d'))).toBe('added')
+      expect(await tokens.remove('b', { keepsAdmin: true })).toBe('removed')
+      expect(await tokens.missing(['a', 'b', 'c', 'd', 'none'])).toEqual(['a', 'b', 'none'])
+      expect(await tokens.remove('d')).toBe('removed')
+    })
+
+    test('are bounded in number: those that expired give their places, the longest expired first, with their sessions', async () => {
       const store = await open()
-      const seen: string[][] = []
-      const check = (answer: boolean) => (tokens: TokenRecord[]) => {
-        seen.push(tokens.map(({ id }) => id))
-        return answer
+      const { tokens, sessions } = store
+      for (const each of [token('a', 1_000), token('b', 1_000, 4_000), token('c', 1_000, 3_000)]) {
+        expect(await tokens.add(each, { max: 3 })).toBe('added')
       }
-      expect(await store.tokens.add(token('a', 1_000), { check: check(false) })).toBe('refused')
-      expect(await store.tokens.add(token('a', 1_000), { check: check(true) })).toBe('added')
-      expect(await store.tokens.remove('b', check(true))).toBe('unknown')
-      expect(await store.tokens.remove('a', check(false))).toBe('refused')
-      expect((await store.tokens.list()).map(({ id }) => id)).toEqual(['a'])
-      expect(await store.tokens.remove('a', check(true))).toBe('removed')
-      expect(seen).toEqual([[], [], ['a'], ['a']])
+      const session = { id: 'of c', holder: 'c', basis: { kind: 'token' as const, hash: '' }, createdAt: 1, expiresAt: 9_000 }
+      await sessions.add(session, { max: 10, maxOfHolder: 10 })
+      expect(await tokens.add(token('d', 2_999), { max: 3 })).toBe('full')
+      expect(await tokens.add(token('d', 5_000), { max: 3 })).toBe('added')
+      expect((await tokens.list()).map(({ id }) => id).toSorted()).toEqual(['a', 'b', 'd'])
+      expect(await sessions.find('of c')).toBeUndefined()
+      expect(await tokens.add(token('e', 5_000), { max: 3 })).toBe('added')
+      expect(await tokens.add(token('f', 5_000), { max: 3 })).toBe('full')
+      expect((await tokens.list()).map(({ id }) => id).toSorted()).toEqual(['a', 'd', 'e'])
     })
 
     test('are created once by a key, whichever process asks, and noted with it as they were; an old key creates again', async () => {
       const stores = [await open(), await reopen()]
       const key = (createdAt: number, since: number) => ({ key: 'a token k', fingerprint: Uint8Array.of(7), createdAt, since })
-      const add = async (store: Store, id: string, at: number) =>
-        await store.tokens.add(token(id, at, 9_000), { key: key(at, at - 1_000), check: (tokens) => tokens.length === 0 })
+      const add = async (store: Store, id: string, at: number) => await store.tokens.add(token(id, at, 9_000), { key: key(at, at - 1_000) })
       expect(await Promise.all(stores.map((store, index) => add(store, `t${index}`, 5_000)))).toEqual(
         expect.arrayContaining(['added', 'known']),
       )
@@ -105,23 +121,22 @@ export function describeTokens(open: () => Promise<Store>, reopen: () => Promise
       expect(await store.tokens.createdUnder('a token k', 5_001)).toBeUndefined()
       expect(await store.tokens.createdUnder('a token other', 0)).toBeUndefined()
       expect([await add(other, 'b', 6_000), await add(other, 'b', 6_001)]).toEqual(['known', 'added'])
-      expect(await store.tokens.add(token('c', 1), { key: { ...key(7_000, 0), key: 'a token c' }, check: () => false })).toBe('refused')
+      expect(await store.tokens.add(token('c', 1), { key: { ...key(7_000, 0), key: 'a token c' }, max: 1 })).toBe('full')
       expect(await store.tokens.createdUnder('a token c', 0)).toBeUndefined()
       expect([await store.log.countKeys('a token ', 10), await store.log.countKeys('a publish ', 10)]).toEqual([1, 0])
       await store.stop()
       expect((await other.tokens.createdUnder('a token k', 6_001))?.token.id).toBe('b')
     })
 
-    test('are changed one after another, whichever process asks: of two that are to be the first one is, of the last two one stays', async () => {
+    test('are changed one after another, whichever process asks: of two that are to be the only one, one is, of the last two one stays', async () => {
       const stores = [await open(), await reopen()]
       for (let round = 0; round < 10; round++) {
         const ids = [`one ${round}`, `other ${round}`]
-        const check = (tokens: TokenRecord[]) => tokens.length === 0
-        const added = await Promise.all(stores.map((store, index) => store.tokens.add(token(ids[index] ?? '', round), { check })))
-        expect(added.toSorted()).toEqual(['added', 'refused'])
-        await Promise.all(stores.map((store, index) => added[index] === 'added' || store.tokens.add(token(ids[index] ?? '', round))))
-        const isNotLast = (tokens: TokenRecord[]) => tokens.length > 1
-        const removed = await Promise.all(stores.map((store, index) => store.tokens.remove(ids[index] ?? '', isNotLast)))
+        const admin = (index: number) => ({ ...token(ids[index] ?? '', round), actions: ['admin'] })
+        const added = await Promise.all(stores.map((store, index) => store.tokens.add(admin(index), { max: 1 })))
+        expect(added.toSorted()).toEqual(['added', 'full'])
+        await Promise.all(stores.map((store, index) => added[index] === 'added' || store.tokens.add(admin(index), { needsOther: true })))
+        const removed = await Promise.all(stores.map((store, index) => store.tokens.remove(ids[index] ?? '', { keepsAdmin: true })))
         expect(removed.toSorted()).toEqual(['refused', 'removed'])
         await Promise.all(ids.map((id) => stores[0]?.tokens.remove(id)))
       }

@@ -176,10 +176,11 @@ export const stores = [
     'src/store/sqlite/token-changes.ts',
     ['test/store/sqlite-store.test.ts'],
     [
-      ['a token is added against the check', "if (!check(all())) return 'refused'", ''],
+      ['a token is added as the only one', "if (needsOther && !isFull(1)) return 'refused'", ''],
+      ['tokens are not bounded', "if (max !== undefined && isFull(max) && !removeExpired(token.createdAt)) return 'full'", ''],
       ['a key creates two tokens (SQLite)', 'key !== undefined && isKeyTaken(', 'key === undefined && isKeyTaken('],
       ['a key is not noted with its token', 'if (key !== undefined) insertKey(', 'if (key === undefined) insertKey('],
-      ['a token is removed against the check', "if (!check(tokens)) return 'refused'", ''],
+      ['the last token that administers is removed', 'const isNeeded = keepsAdmin && ', 'const isNeeded = !keepsAdmin && '],
     ],
   ),
   ...breaks(

@@ -99,7 +99,7 @@ export const webhooks = [
       ['a webhook of nobody goes on where tokens are needed', 'if (owner === anyoneId &&', "if (owner === '' &&"],
       ['a database that does not answer ends a webhook', '    throw error\n', '    return false\n'],
       ['a token is looked up for each batch', 'if (!isKnown) isKnown = await', 'isKnown = await'],
-      ['a subject of a provider is looked up as a token', "!owner.startsWith('tok_')", 'owner === anyoneId'],
+      ['a subject of a provider is looked up as a token', '!isTokenId(owner)', 'owner === anyoneId'],
     ],
   ),
   ...breaks(

@@ -37,6 +37,14 @@ export function priceOf(type: number): number {
   return prices[type] ?? 0
 }
 
+/**
+ * The price of a record that completes no frame. Frames of honest peers are longer than one record only when they fill
+ * it, so records of 10 KiB and more cost nothing.
+ */
+export function priceOfPart(bytes: number): number {
+  return Math.max(0, 20 - bytes / 512)
+}
+
 /** Added to the frame's own price when no part of this node waits for the frame: it is late, or of a later version. */
 export function priceOfUseless(bytes: number): number {
   return 100 + bytes / 10

@@ -8,7 +8,7 @@ import type { LinkReading } from '../../reading.ts'
 import { createSilence } from '../../silence.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { connectedPeerOf } from './connected-peer.ts'
-import { priceOf, priceOfUseless } from './frame-prices.ts'
+import { priceOf, priceOfPart, priceOfUseless } from './frame-prices.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
 import { createGivingWay, type GivingWay } from './give-way.ts'
 import { decodeGoodbye, encodeGoodbye, type Goodbye, LinkRefused } from './goodbye.ts'
@@ -101,6 +101,7 @@ class PeerLink implements Link {
         socket,
         established,
         onFrame: (type, body) => this.#onFrame(type, body),
+        onPart: (bytes) => this.charge(priceOfPart(bytes)),
         onClose: (reason) => this.#onClose(reason),
       },
     )

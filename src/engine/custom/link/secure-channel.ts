@@ -46,6 +46,8 @@ export interface ChannelComponents extends ChannelHandlers {
 export interface ChannelHandlers {
   /** @throws ProtocolViolation, which closes the channel */
   onFrame(type: number, body: Buffer): void
+  /** A record of this many bytes has completed no frame. */
+  onPart?(bytes: number): void
   /** The channel is closed. Called once. */
   onClose(reason: Error | undefined): void
 }
@@ -276,7 +278,9 @@ class Channel implements SecureChannel {
     if (record === undefined) return
     const bytes = this.#session.decrypt.decrypt(record)
     if (++this.#receivedRecords % recordsPerKey === 0) this.#session.decrypt.rekey()
-    for (const each of this.#reader.take(bytes)) this.#frames.push(each)
+    const frames = this.#reader.take(bytes)
+    if (frames.length === 0) this.#handlers.onPart?.(bytes.length)
+    for (const each of frames) this.#frames.push(each)
   }
 
   get #isTaking(): boolean {

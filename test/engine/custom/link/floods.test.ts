@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { encode } from 'cborg'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { FrameBudget } from '../../../../src/engine/custom/link/frame-budget.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { overlayFrameSchema } from '../../../../src/engine/custom/overlay/frames.ts'
@@ -8,10 +8,10 @@ import { type ControlFrame, encodeControl } from '../../../../src/engine/custom/
 import { encodeMessage } from '../../../../src/engine/custom/wire/pubsub-message.ts'
 import { createLru } from '../../../../src/lib/lru.ts'
 import { createMessageSigner } from '../../../../src/model/signed-message.ts'
-import { customEngine } from '../../../fixtures/custom-engine.ts'
+import { customEngine, startedCustomEngine } from '../../../fixtures/custom-engine.ts'
 import { type Sender, urlOf } from '../../../fixtures/hostile-peer.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
-import { helloOf, openRawPeer } from '../../../fixtures/raw-peer.ts'
+import { helloOf, openLinkedPeer, openRawPeer } from '../../../fixtures/raw-peer.ts'
 
 /** Each type of frame without end. */
 
@@ -194,5 +194,32 @@ test.for(floods)(
     } finally {
       await engine.stop()
     }
+  },
+)
+
+test.each([
+  ['nothing', Buffer.alloc(0)],
+  ['a byte of a message', Buffer.of(1)],
+])(
+  'a peer that sends records with %s in them without end is cut, and one that sends some is not',
+  { timeout: 120_000 },
+  async (_, plain) => {
+    const engine = await startedCustomEngine()
+    const url = await urlOf(engine)
+    const send = async (count: number) => {
+      const peer = await openLinkedPeer(url)
+      onTestFinished(() => peer.socket.terminate())
+      // The head of a message of a million bytes.
+      if (plain.length > 0) peer.sendRecord(Buffer.of(0, 15, 66, 64, frameTypes.message))
+      for (let sent = 0; sent < count && peer.channel.isOpen; sent++) {
+        peer.sendRecord(plain)
+        if (sent % 500 === 0) await nextTurn()
+      }
+      return peer
+    }
+    const honest = await send(1_000)
+    await send(64_000)
+    await expect.poll(() => engine.limitsReached.frame_flood, { timeout: 60_000 }).toBe(1)
+    expect((await engine.peers()).map(({ peerId }) => peerId)).toEqual([honest.peerId])
   },
 )

@@ -20,9 +20,10 @@ import { createGossip } from './gossip.ts'
 import { priceOf, priceOfTold } from './link/frame-prices.ts'
 import { frameTypes } from './link/frame-types.ts'
 import type { Link } from './link/link.ts'
+import { recordOf } from './link/peer-record.ts'
 import { createOverlay } from './overlay/create-overlay.ts'
 import { defaultOverlayLimits, overlayLimitsFor } from './overlay/limits.ts'
-import type { Overlay, PeerRecord } from './overlay/overlay.ts'
+import type { Overlay } from './overlay/overlay.ts'
 import { createOverlayFrames } from './overlay-frames.ts'
 import { createPeering, type PeeringInit } from './peering.ts'
 
@@ -286,8 +287,4 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     listen: events.watch,
   }
   return engine
-}
-
-function recordOf(link: Link): PeerRecord {
-  return { peerId: link.peerId, multiaddrs: link.hello.multiaddrs }
 }

@@ -15,7 +15,7 @@ import { createBootstrap } from './bootstrap.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers, type Handlers } from './link/handlers.ts'
-import { type Hello, protocolVersions } from './link/hello.ts'
+import { type Hello, helloAddresses, protocolVersions } from './link/hello.ts'
 import type { Link, LinkView } from './link/link.ts'
 import { createLinkHandshake } from './link/link-handshake.ts'
 import { createLinks, type Links } from './link/links.ts'
@@ -181,12 +181,14 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
   )
   const seeking = createSeeking({ ...init, peerId }, { ...components, links, connections: () => connections, bootstrap, policy, addresses })
 
+  const own = (address: string) => `${address}/p2p/${peerId}`
+
   function hello(observed: string): Hello {
     return {
       versions: [...protocolVersions],
       instance: running?.instance ?? '',
       agent: init.agent,
-      multiaddrs: addresses(),
+      multiaddrs: running === undefined ? [] : helloAddresses(listened().map(own), reach.addresses().map(own)),
       protocols: handlers.protocols,
       observed,
     }
@@ -200,7 +202,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
 
   function addresses(): string[] {
     if (running === undefined) return []
-    return [...listened(), ...reach.addresses()].map((address) => `${address}/p2p/${peerId}`)
+    return [...listened(), ...reach.addresses()].map(own)
   }
 
   function onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void {

@@ -9,7 +9,7 @@ import type { Instances } from './link/instances.ts'
 import type { Link } from './link/link.ts'
 import type { Refusal } from './link/link-handshake.ts'
 import type { Links } from './link/links.ts'
-import { frameBounds } from './overlay/frames.ts'
+import { recordOf } from './link/peer-record.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import { sample } from './overlay/partial-view.ts'
 
@@ -56,10 +56,7 @@ export function createRefusals(
   /** A few of the linked peers that can be dialled. */
   function others(except: string): PeerRecord[] {
     const dialable = [...links.all].filter((link) => link.peerId !== except && !link.isRelayed && link.hello.multiaddrs.length > 0)
-    return sample(dialable, maxGoodbyePeers, Math.random).map(({ peerId: id, hello }) => ({
-      peerId: id,
-      multiaddrs: hello.multiaddrs.filter(({ length }) => length <= frameBounds.multiaddrLength).slice(0, frameBounds.multiaddrs),
-    }))
+    return sample(dialable, maxGoodbyePeers, Math.random).map(recordOf)
   }
 
   function full(other: string): Goodbye {

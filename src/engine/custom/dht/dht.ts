@@ -18,6 +18,7 @@ import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
 import type { Links } from '../link/links.ts'
 import { tellerOf } from '../link/teller-of.ts'
+import { recordAddresses } from '../overlay/frames.ts'
 import { createDhtNode, type DhtNode } from './dht-node.ts'
 import { type Contact, type DhtAnswer, type DhtRequest, decodeAnswer, decodeRequest, encodeFrame } from './frames.ts'
 import { createHoldings } from './holdings.ts'
@@ -182,7 +183,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
           random: Math.random,
           randomBytes,
           deadline: (ms, signals) => createDeadline(ms, [stopping.signal, ...signals]),
-          ownAddresses,
+          ownAddresses: () => recordAddresses(ownAddresses()),
           networkOf,
         },
       )
@@ -210,7 +211,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     linked(link) {
       if (link.isRelayed || !link.hello.protocols.includes(dhtProtocol)) return
       const multiaddrs = link.hello.multiaddrs.filter((address) => address.endsWith(`/p2p/${link.peerId}`))
-      running?.node.connected({ peerId: link.peerId, multiaddrs: multiaddrs.slice(0, defaultDhtLimits.maxAddresses) })
+      running?.node.connected({ peerId: link.peerId, multiaddrs: recordAddresses(multiaddrs) })
     },
   }
 

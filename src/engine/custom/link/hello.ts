@@ -9,6 +9,9 @@ export const protocolVersions = [1] as const
 
 /** In UTF-16 units; a longer text is truncated. */
 const maxAgentLength = 200
+/** Addresses of a hello, and UTF-16 units of each. */
+const maxAddresses = 16
+const maxAddressLength = 512
 
 /**
  * What a peer tells about itself: in the first frame of a link, and again when it changes. Unknown fields belong to
@@ -20,7 +23,7 @@ const helloSchema = z.object({
   /** Random, renewed at each start: distinguishes a second link of a running peer from a restarted peer. */
   instance: z.string().min(1).max(64),
   agent: foreignTextSchema(maxAgentLength),
-  multiaddrs: z.array(z.string().max(512)).max(16),
+  multiaddrs: z.array(z.string().max(maxAddressLength)).max(maxAddresses),
   protocols: z.array(z.string().max(200)).max(100),
   /** The observed address of the other end, as `<ip>:<port>` of the socket. */
   observed: z.string().max(64),
@@ -32,6 +35,16 @@ const helloSchema = z.object({
 })
 
 export type Hello = z.infer<typeof helloSchema>
+
+/**
+ * The addresses of this node that fit into a hello, which every peer would refuse otherwise: those at which peers reach it
+ * from outside, some of which are made of what a relay tells, and as many of the listening ones as there is room for.
+ */
+export function helloAddresses(listened: readonly string[], outside: readonly string[]): string[] {
+  const fits = ({ length }: string) => length <= maxAddressLength
+  const last = outside.filter(fits).slice(0, maxAddresses)
+  return [...listened.filter(fits).slice(0, maxAddresses - last.length), ...last]
+}
 
 export function encodeHello(hello: Hello): Uint8Array {
   return encode(hello)

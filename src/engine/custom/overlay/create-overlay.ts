@@ -1,5 +1,5 @@
 import { createBroadcast } from './broadcast.ts'
-import { frameBounds, type OverlayFrame, type SampledPeer } from './frames.ts'
+import { frameBounds, type OverlayFrame, recordAddresses, type SampledPeer } from './frames.ts'
 import { createKnownSubscribers } from './known-subscribers.ts'
 import type { OverlayLimits } from './limits.ts'
 import { createLinks, type Link } from './links.ts'
@@ -68,13 +68,7 @@ export function createOverlay(
   })
 
   function self(): PeerRecord {
-    return {
-      peerId: init.peerId,
-      multiaddrs: init
-        .multiaddrs()
-        .filter(({ length }) => length <= frameBounds.multiaddrLength)
-        .slice(0, frameBounds.multiaddrs),
-    }
+    return { peerId: init.peerId, multiaddrs: recordAddresses(init.multiaddrs()) }
   }
 
   function topicsOf(peerId: string): string[] {

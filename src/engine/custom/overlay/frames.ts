@@ -27,6 +27,7 @@ export const frameBounds = {
   /** Hops of a message are counted up to here. */
   hops: 64,
   ageMs: 60_000,
+  round: 2 ** 32 - 1,
   rank: 2 ** 32 - 1,
 } as const
 
@@ -42,6 +43,14 @@ export const peerRecordSchema = z.strictObject({
   peerId,
   multiaddrs: z.array(z.string().max(frameBounds.multiaddrLength)).max(frameBounds.multiaddrs).readonly(),
 })
+
+/**
+ * The addresses that fit into a record of a peer. A hello may have more and longer ones, and a frame or answer with one
+ * of those would be invalid: whoever gets it would disconnect the node that passed it on.
+ */
+export function recordAddresses(multiaddrs: readonly string[]): string[] {
+  return multiaddrs.filter(({ length }) => length <= frameBounds.multiaddrLength).slice(0, frameBounds.multiaddrs)
+}
 
 /** A peer, and some of the topics that it is said to be subscribed to. */
 const sampledPeerSchema = z.strictObject({
@@ -117,7 +126,7 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('beacon'),
     topic,
-    round: z.int().min(1),
+    round: z.int().min(1).max(frameBounds.round),
     rank: z.int().min(0).max(frameBounds.rank),
   }),
   /** Asks for announcements instead of messages, since they arrive on another link. */

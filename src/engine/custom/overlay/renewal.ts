@@ -86,9 +86,12 @@ export function createRenewal(init: { limits: OverlayLimits }, components: { now
         dueAt = undefined
         return undefined
       }
+      const { round } = last?.beacon ?? { round: 0 }
+      // Only a hostile peer names the last number. The count begins anew when that beacon has expired.
+      if (round === frameBounds.round) return undefined
       // Several nodes may find themselves in the middle. The first beacon stops the others.
       dueAt ??= now() + random() * settleMs
-      return now() < dueAt ? undefined : { round: (last?.beacon.round ?? 0) + 1, rank: Math.floor(random() * frameBounds.rank) }
+      return now() < dueAt ? undefined : { round: round + 1, rank: Math.floor(random() * frameBounds.rank) }
     },
     adopt(beacon, parent) {
       if (parent !== undefined && now() - (distrusted.get(parent) ?? Number.NEGATIVE_INFINITY) < distrustMs) return false

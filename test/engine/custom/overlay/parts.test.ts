@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { frameBounds } from '../../../../src/engine/custom/overlay/frames.ts'
 import { defaultOverlayLimits } from '../../../../src/engine/custom/overlay/limits.ts'
 import { createMessageCache } from '../../../../src/engine/custom/overlay/message-cache.ts'
 import { createMissing } from '../../../../src/engine/custom/overlay/missing.ts'
@@ -248,6 +249,21 @@ describe('the renewal of a tree', () => {
     expect(part.adopt({ round: 2, rank: 1 }, undefined)).toBe(true)
     time.pass(renewMs + settleMs)
     expect(part.due()).toBeUndefined()
+  })
+
+  test('does not count beyond the last round, and begins anew when the beacon of a peer that has named it has expired', () => {
+    const { part, time, hear } = renewal()
+    expect(part.adopt({ round: frameBounds.round, rank: 1 }, 'a')).toBe(true)
+    hear(['a', 'b'])
+    time.pass(renewMs)
+    expect(part.due()).toBeUndefined()
+    time.pass(settleMs)
+    expect(part.due()).toBeUndefined()
+    time.pass(2 * renewMs)
+    hear(['a', 'b'])
+    expect(part.due()).toBeUndefined()
+    time.pass(settleMs)
+    expect(part.due()).toMatchObject({ round: 1 })
   })
 
   test('follows later rounds, not too soon and not too far ahead, and a few higher ranks of the same', () => {

@@ -431,8 +431,8 @@ export const customEngine = [
     'src/engine/custom/overlay/frames.ts',
     ['test/engine/custom/told-peers.test.ts', 'test/engine/custom/refusals.test.ts'],
     [
-      ['any number of addresses is told', '.slice(0, frameBounds.multiaddrs)', ''],
-      ['addresses of any length are told', '.filter(({ length }) => length <= frameBounds.multiaddrLength)', ''],
+      ['a record has any number of addresses', '.slice(0, frameBounds.multiaddrs)', ''],
+      ['a record has addresses of any length', '.filter(({ length }) => length <= frameBounds.multiaddrLength)', ''],
       ['a beacon may have the last round', 'round: z.int().min(1).max(frameBounds.round)', 'round: z.int().min(1)'],
     ],
   ),

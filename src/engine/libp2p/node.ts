@@ -17,6 +17,7 @@ import { throughRelays } from '../dial/circuit-address.ts'
 import { createDialGate } from '../dial/gate.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import type { LimitsReached } from '../limits-reached.ts'
+import { createAllowances } from '../reach/allowance.ts'
 import type { DhtMode } from '../settings.ts'
 import { dhtService } from './dht/dht.ts'
 import type { Namespaces } from './dht/dht-namespaces.ts'
@@ -28,7 +29,7 @@ import { watchingForOwnKey } from './own-key.ts'
 import type { ObservedAddresses } from './punching/observed-addresses.ts'
 import { punchService } from './punching/punch-service.ts'
 import type { OwnAddresses } from './reach/own-addresses.ts'
-import type { SignsOfLife } from './signs-of-life.ts'
+import { muxerOf, type SignsOfLife } from './signs-of-life.ts'
 import { firstAddresses } from './stored-addresses.ts'
 import { addressOrder } from './transport/address-order.ts'
 import { boundMuxer } from './transport/bounded-muxer.ts'
@@ -103,6 +104,8 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const maxConnections = limits.maxConnections + init.protectedPeers
   const maxSockets = maxConnections + maxPendingConnections
   const ports = { gate, needsHoles: components.needsHoles, onFromOwnPort: punching.dialled }
+  const ofMuxer = createAllowances(signsOfLife.receivedBytes)
+  const allowanceOf = (relayed: Connection) => ofMuxer(muxerOf(relayed))
   const [tcpPort, quicPort] = [await createOwnPort(), createQuicOwnPort({ maxFlows: maxSockets })]
   return await createLibp2p({
     start: false,
@@ -134,7 +137,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       // QUIC has its own encryption, which a private network key does not protect.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { ...ports, ownPort: quicPort, reached, signsOfLife })] : []),
       relayTransport({ gate, listener: addresses.relayedListener }),
-      ...(webRtc.isOn ? [await webRtc.load({ gate, policy, reached, signsOfLife })] : []),
+      ...(webRtc.isOn ? [await webRtc.load({ gate, policy, allowanceOf, reached, signsOfLife })] : []),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
     connectionEncrypters: [watchingForOwnKey(noise(), onOwnKey)],
@@ -160,7 +163,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       ...identifyServices({ reached }),
       // Clients, the DHT and the connection monitor ping concurrently.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
-      punching: punchService({ policy, observed: punching, onEnd: components.onPunch }),
+      punching: punchService({ policy, observed: punching, allowanceOf, onEnd: components.onPunch }),
       pubsub: gossipsub(gossipOptions(limits)),
       addresses: addresses.service,
       ...(init.dht === undefined

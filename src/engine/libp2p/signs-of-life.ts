@@ -1,12 +1,19 @@
 import type { Connection, MessageStream, Stream, StreamMuxer } from '@libp2p/interface'
 
-/** Records when the other end of each connection last gave a sign of life, by the monotonic clock. */
+/** Records when the other end of each connection last gave a sign of life, by the monotonic clock, and what it has sent. */
 export interface SignsOfLife {
   /** Observes a muxer and its connection. The QUIC muxer receives no data itself; its streams do. */
   listen(muxer: StreamMuxer & Hearing, connection: MessageStream): void
   /** Observes a stream of a muxer that receives no data itself. */
   listenTo(stream: Stream & Hearing, muxer: StreamMuxer & Hearing): void
   heardAt(connection: Connection): number
+  /** The bytes that the peer has sent on the connection of a muxer. */
+  receivedBytes(muxer: object): number
+}
+
+/** What stands for a connection: it exists before the connection, which libp2p wraps. */
+export function muxerOf(connection: Connection & { muxer?: StreamMuxer }): object {
+  return connection.muxer ?? connection
 }
 
 /** An object whose `onData` receives the incoming bytes. */
@@ -16,6 +23,7 @@ interface Hearing {
 
 export function createSignsOfLife(): SignsOfLife {
   const heard = new WeakMap<object, number>()
+  const received = new WeakMap<object, number>()
 
   function hear(muxer: StreamMuxer): void {
     heard.set(muxer, performance.now())
@@ -27,6 +35,7 @@ export function createSignsOfLife(): SignsOfLife {
     if (onData === undefined) return
     hearing.onData = (data) => {
       hear(muxer)
+      received.set(muxer, (received.get(muxer) ?? 0) + lengthOf(data))
       onData.call(hearing, data)
     }
   }
@@ -43,7 +52,12 @@ export function createSignsOfLife(): SignsOfLife {
       if (stream.direction === 'inbound') hear(muxer)
       listenAt(stream, muxer)
     },
-    // Keyed by the muxer, which exists before the connection.
-    heardAt: (connection: Connection & { muxer?: StreamMuxer }) => heard.get(connection.muxer ?? connection) ?? performance.now(),
+    heardAt: (connection) => heard.get(muxerOf(connection)) ?? performance.now(),
+    receivedBytes: (muxer) => received.get(muxer) ?? 0,
   }
+}
+
+/** Of a list of arrays or an array. */
+function lengthOf(data: unknown): number {
+  return typeof data === 'object' && data !== null && 'byteLength' in data ? Number(data.byteLength) : 0
 }

@@ -18,13 +18,20 @@ export const maxSignalLength = 4_096
 
 /** Values of a description, which a name and a colon precede (RFC 8839 section 5, RFC 8122, RFC 5888, RFC 8841). */
 const forms = {
-  'ice-ufrag': /^[A-Za-z0-9+/]{4,256}$/,
+  // In the checks that are sent to each address. No agent makes longer ones.
+  'ice-ufrag': /^[A-Za-z0-9+/]{4,32}$/,
   'ice-pwd': /^[A-Za-z0-9+/]{22,256}$/,
   fingerprint: /^sha-256 [0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}$/i,
   setup: /^(actpass|active|passive)$/,
   mid: /^[A-Za-z0-9]{1,3}$/,
   'sctp-port': /^\d{1,5}$/,
 }
+
+/**
+ * Bytes that the native library sends to an address that does not answer: seven checks within half a minute, each with the
+ * `ice-ufrag` of both ends (RFC 8445, section 7.2.2).
+ */
+export const maxChecksBytes = 7 * 128
 
 /** Maximum bytes of a data channel's message in both directions: js-libp2p writes up to 16 KiB (libp2p WebRTC, framing). */
 export const maxChannelMessageBytes = 65_536

@@ -9,7 +9,8 @@ import type { DialGate } from '../dial/gate.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import type { Teller } from '../dial/tellers.ts'
 import type { LimitsReached } from '../limits-reached.ts'
-import type { Candidate } from './session-description.ts'
+import { type Allowance, dialWithin } from '../reach/allowance.ts'
+import { type Candidate, maxChecksBytes } from './session-description.ts'
 
 /** Limits the native peer connections that peers can cause, and what each of them sends to. */
 export interface Sessions {
@@ -19,8 +20,11 @@ export interface Sessions {
 
 /** A peer connection, from its first signal to its end. */
 export interface Session {
-  /** Has the dial policy and the budget of dials decide whether this node may send to an address that the peer named. */
-  judge(candidate: Pick<Candidate, 'ip' | 'port'>, teller: Teller, use: () => void): void
+  /**
+   * Has the dial policy, the budget of dials and the allowance of the peer decide whether this node may send to an address
+   * that the peer has named over the relayed connection.
+   */
+  judge(candidate: Pick<Candidate, 'ip' | 'port'>, over: { teller: Teller; allowance: Allowance }, use: () => void): void
   /** The peer is reached at this address; undefined when it is not known. */
   connected(at: { ip: string; port: number } | undefined): void
   /** The peer connection has ended, or could not be made. Without it, one that was connected keeps its place. */
@@ -102,7 +106,7 @@ export function createSessions(
       deadline.signal.addEventListener('abort', end)
 
       return {
-        judge({ ip, port }, teller, use) {
+        judge({ ip, port }, { teller, allowance }, use) {
           if (++candidates > maxCandidates) return
           const address = `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/udp/${port}`
           policy.told([address], teller)
@@ -110,7 +114,8 @@ export function createSessions(
             use()
             if ((await selected.promise) !== keyOf({ ip, port })) throw new Error('the peer was not reached there')
           }
-          const attempt = gate.dial(multiaddr(address), deadline.signal, connect, { isMutual: true })
+          const within = () => dialWithin(allowance, maxChecksBytes, connect)
+          const attempt = gate.dial(multiaddr(address), deadline.signal, within, { isMutual: true })
           // Refused, or no path: the budget has counted it.
           attempt.catch(() => undefined)
         },

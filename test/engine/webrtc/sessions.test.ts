@@ -2,11 +2,14 @@ import { expect, test } from 'vitest'
 import { createDialGate } from '../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../src/engine/dial/policy.ts'
 import { createLimitsReached } from '../../../src/engine/limits-reached.ts'
+import { createAllowances } from '../../../src/engine/reach/allowance.ts'
 import { createSessions, type Session } from '../../../src/engine/webrtc/sessions.ts'
 import { defaultLimits } from '../../../src/limits.ts'
 import type { PunchOutcome } from '../../../src/telemetry/network-metrics.ts'
 
 const relay = { ip: '11.0.0.1', isRelayed: true }
+
+const allowance = createAllowances(() => 1_000_000)({})
 
 /** A connection that a peer begins. */
 const byPeer = (peerId: string, relayId = 'r') => ({ peerId, relayId, begunBy: 'peer' }) as const
@@ -25,7 +28,7 @@ function setUp(max = defaultLimits.maxWebrtcConnections) {
 /** Whether packets may be sent to the address. */
 async function mayUse(session: Session, ip: string, port = 9): Promise<boolean> {
   let isUsed = false
-  session.judge({ ip, port }, relay, () => {
+  session.judge({ ip, port }, { teller: relay, allowance }, () => {
     isUsed = true
   })
   await new Promise((resolve) => setImmediate(resolve))

@@ -94,7 +94,7 @@ export const engines = [
   ...breaks(
     'src/engine/libp2p/signs-of-life.ts',
     ['test/engine/mute-links.test.ts'],
-    [['a connection over QUIC is never silent', 'heard.get(connection.muxer ?? connection) ??', '']],
+    [['a connection over QUIC is never silent', 'heard.get(muxerOf(connection)) ??', '']],
   ),
   ...breaks(
     'src/engine/libp2p/dialled-at.ts',

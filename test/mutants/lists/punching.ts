@@ -24,13 +24,30 @@ export const punching = [
     'src/engine/libp2p/punching/first-dial.ts',
     [`${tests}/first-dial.test.ts`],
     [
-      ['a peer that needs no hole has no time for its dial', 'return await open(addresses, options)', ''],
+      ['a peer that needs no hole has no time for its dial', '() => open(some, options)', 'async () => await Promise.reject(new Error())'],
       ['the first dial leaves from the listening port', 'fromAnyPort: true', 'fromAnyPort: false'],
-      ['a peer that was hung up on is dialled', '(await gater.denyDialPeer?.(peer)) === true', 'addresses.length === 0'],
+      ['a peer that was hung up on is dialled', '(await gater.denyDialPeer?.(relayed.remotePeer)) === true', 'addresses.length === 0'],
       ['all that a peer names is dialled', '.slice(0, maxPunchAddresses)', ''],
       ['the other dials go on', "reached.abort(new Error('the peer was reached at another address'))", ''],
       ['a hole is punched long after the first dial', 'createDeadline(firstDialMs,', 'createDeadline(5 * firstDialMs,'],
       ['the first dial goes on without libp2p', 'options.signal === undefined ? [] : [options.signal]', '[]'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/reach/allowance.ts',
+    ['test/engine/reach/allowance.test.ts', `${tests}/punch.test.ts`],
+    [
+      ['whatever a peer has sent, more is sent for it', 'before + bytes > factor * receivedBytes(key)', 'false'],
+      ['an address that answers costs as much as one that does not', '\n  giveBack()', ''],
+      ['bytes are given back twice', 'isTaken = false', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/transport/udp-port.ts',
+    [`${tests}/quic-own-port.test.ts`],
+    [
+      ['packets of an address that has not answered are not counted', 'if (unanswered.mayHave(packet)) sendFrom', 'sendFrom'],
+      ['an address that has answered stays within the allowance', 'unanswered.end()', ''],
     ],
   ),
   ...breaks(

@@ -61,6 +61,8 @@ export interface Link {
   beat(): void
   /** When the other end was last heard, by the monotonic clock. While the link is not read, the current time. */
   readonly heardAt: number
+  /** The bytes of the records that the other end has sent. */
+  receivedBytes(): number
   /** Closes the link without the closing handshake, for an end that does not respond. */
   cut(): void
   /** Closes the link, after a goodbye if there is one. */

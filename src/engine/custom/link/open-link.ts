@@ -63,6 +63,7 @@ class PeerLink implements Link {
   readonly #requests: Requests
   readonly #pings: Pings
   readonly #givingWay: GivingWay
+  readonly receivedBytes = () => this.#channel.receivedBytes
   readonly #lost = new AbortController()
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()

@@ -29,6 +29,8 @@ export interface SecureChannel {
   cut(reason: Error): void
   /** When the other end was last heard, in milliseconds of the monotonic clock. */
   readonly lastHeard: number
+  /** The bytes of the records that the other end has sent. */
+  readonly receivedBytes: number
   /** When the network last took a record that had to wait, which proves that the other end reads. */
   readonly lastTaken: number
   /**
@@ -109,6 +111,7 @@ class Channel implements SecureChannel {
   #isTold = false
   readonly #work = () => this.#workOnce()
   lastHeard = performance.now()
+  receivedBytes = 0
   lastTaken = performance.now()
 
   constructor(init: ChannelInit, { socket, established, ...handlers }: ChannelComponents) {
@@ -241,6 +244,7 @@ class Channel implements SecureChannel {
 
   #onRecord(record: Buffer, binary: boolean): void {
     this.lastHeard = performance.now()
+    this.receivedBytes += record.length
     if (!this.isOpen && !this.#isDraining) return
     if (!binary) {
       this.#fail(new ProtocolViolation('a text message'))

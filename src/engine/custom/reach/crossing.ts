@@ -9,6 +9,7 @@ import type { DialGate, DialTarget } from '../../dial/gate.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createAllowances, dialWithin, tcpDialBytes } from '../../reach/allowance.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
@@ -61,6 +62,7 @@ const maxOwnAddresses = 4
 export function createCrossing(init: CrossingInit, components: CrossingComponents): Crossing {
   const { links, handlers, meeting, dialGate, told, dial, adopt, show, counter, logger } = components
   const crossing = new WeakSet<Link>()
+  const allowanceOf = createAllowances<Link>((link) => link.receivedBytes())
   let stopping = new AbortController()
   const directPath = createDirectPath({
     links,
@@ -84,6 +86,7 @@ export function createCrossing(init: CrossingInit, components: CrossingComponent
           {
             ...components,
             isDue: directPath.isSpent,
+            allowanceOf,
             isDialable: (link) => link.direction === 'outbound' && !link.isRelayed && !crossing.has(link),
             onOutcome: (outcome) => counter.punched('udp', outcome),
             meet: async (socket, side, signal) => await take(await meeting.meetOver(socket, side, signal)),
@@ -96,7 +99,8 @@ export function createCrossing(init: CrossingInit, components: CrossingComponent
     if (isIP(ip) !== isIP(over.seenAt ?? '')) throw new Error('the peer is seen at an address of another kind than this node')
     const address = multiaddr(`/${isIP(ip) === 6 ? 'ip6' : 'ip4'}/${ip}/tcp/${port}/ws`)
     told([address.toString()], tellerOf(over))
-    const connect = async (target: DialTarget) => await take(await meeting.meet(target, side, signal))
+    const connect = async (target: DialTarget) =>
+      await dialWithin(allowanceOf(over), tcpDialBytes, async () => await take(await meeting.meet(target, side, signal)))
     await dialGate.dial(address, signal, connect, { isMutual: true })
   }
 
@@ -105,12 +109,14 @@ export function createCrossing(init: CrossingInit, components: CrossingComponent
     await adopt(link)
   }
 
-  async function dialOwn({ peerId: other, hello }: Link, ms: number, signal: AbortSignal): Promise<void> {
+  async function dialOwn(link: Link, ms: number, signal: AbortSignal): Promise<void> {
+    const { peerId: other, hello } = link
     const addresses = directAddresses(hello.multiaddrs).slice(0, maxOwnAddresses)
     for (const address of addresses) {
       if (signal.aborted || links.get(other)?.isRelayed !== true) return
       using deadline = createDeadline(ms / addresses.length, [signal])
-      await dial(address, deadline.signal).catch((err: unknown) => logger.debug({ err, address }, 'a peer behind a relay was not reached'))
+      const dialled = dialWithin(allowanceOf(link), tcpDialBytes, () => dial(address, deadline.signal))
+      await dialled.catch((err: unknown) => logger.debug({ err, address }, 'a peer behind a relay was not reached'))
     }
   }
 

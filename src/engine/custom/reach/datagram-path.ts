@@ -7,6 +7,7 @@ import { peerIdOf } from '../../../model/peer.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
 import type { RequestHandler } from '../../engine.ts'
+import type { Allowance } from '../../reach/allowance.ts'
 import type { ChannelConnection } from '../../webrtc/channel-connection.ts'
 import { checkCandidate } from '../../webrtc/session-description.ts'
 import type { Session, Sessions } from '../../webrtc/sessions.ts'
@@ -37,6 +38,8 @@ export interface DatagramPathComponents {
   /** Makes a connection, which asks the STUN servers of linked gateways. @throws Error */
   connect(): Promise<ChannelConnection>
   sessions: Sessions
+  /** What may be sent to addresses that the peer of a relayed link names. */
+  allowanceOf(link: Link): Allowance
   /** Makes a link on an open socket, which then counts. @throws Error */
   meet(socket: RecordSocket, side: MeetingOver, signal: AbortSignal): Promise<void>
   /** Fires when the node is stopped. */
@@ -50,7 +53,7 @@ const pauses: BackOffRange = { firstMs: 5_000, lastMs: 3_600_000 }
 
 export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, components: DatagramPathComponents): DatagramPath {
   const { dialTimeoutMs } = init.limits
-  const { links, isDue, connect, sessions, meet, stopping, logger, now = () => performance.now(), random } = components
+  const { links, isDue, connect, sessions, allowanceOf, meet, stopping, logger, now = () => performance.now(), random } = components
   const history = createAttemptHistory({ pauseMs: (failures) => backOffMs(pauses, failures, random) }, { now })
   const attempts = new Set<string>()
 
@@ -86,11 +89,12 @@ export function createDatagramPath(init: { limits: { dialTimeoutMs: number } }, 
     return signals.encode({ description, candidates: told.slice(0, signals.maxCandidates) })
   }
 
-  /** Has packets sent to those addresses that the dial policy and the budget of dials allow. */
+  /** Has packets sent to those addresses that the dial policy, the budget of dials and the peer's allowance let through. */
   function tryAll(connection: ChannelConnection, session: Session, told: string[], link: Link): void {
+    const over = { teller: tellerOf(link), allowance: allowanceOf(link) }
     for (const text of told) {
       const candidate = checkCandidate(text)
-      if (candidate !== undefined) session.judge(candidate, tellerOf(link), () => connection.tryAt(candidate))
+      if (candidate !== undefined) session.judge(candidate, over, () => connection.tryAt(candidate))
     }
   }
 

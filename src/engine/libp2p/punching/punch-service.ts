@@ -5,6 +5,7 @@ import type { Connection, ConnectionGater, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { PunchOutcome, PunchTransport } from '../../../telemetry/network-metrics.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
+import type { Allowance } from '../../reach/allowance.ts'
 import { createAttempts } from './attempts.ts'
 import { createFirstDial, type FirstDialOptions } from './first-dial.ts'
 import { type ObservedAddresses, punchTransportOf } from './observed-addresses.ts'
@@ -24,9 +25,11 @@ export const punchProtocol = '/libp2p/dcutr'
 export function punchService(components: {
   policy: Pick<DialPolicy, 'told'>
   observed: Pick<ObservedAddresses, 'all'>
+  /** What may be sent to addresses that the peer of a relayed connection names. */
+  allowanceOf(relayed: Connection): Allowance
   onEnd(transport: PunchTransport, outcome: PunchOutcome): void
 }): (node: PunchServiceNode) => unknown {
-  const { policy, observed, onEnd } = components
+  const { policy, observed, allowanceOf, onEnd } = components
   return (node) => {
     const { registrar, addressManager, connectionManager, connectionGater: gater, events } = node
     /** Gives a dial access to the relayed connection that it is made for. */
@@ -34,6 +37,7 @@ export function punchService(components: {
     const transportManager: PunchDialer = node.transportManager
     const punch = createPunch({
       policy,
+      allowanceOf,
       gater,
       dial: (address, options) => transportManager.dial(address, options),
       connectionsTo: (peer) => connectionManager.getConnections(peer),
@@ -68,13 +72,14 @@ export function punchService(components: {
     const dialFirst = createFirstDial({
       open: (target, options) => connectionManager.openConnection(target, options),
       dial: (address, options) => transportManager.dial(address, options),
+      allowanceOf,
       gater,
     })
     const openConnection: ConnectionManager['openConnection'] = async (target, options = {}) => {
       const relayed = upgrades.getStore()
       if (relayed === undefined || !Array.isArray(target)) return await connectionManager.openConnection(target, options)
       // Only dials that punch have a priority. The other one is of a peer that may need no punching.
-      if (options.priority === undefined || options.signal === undefined) return await dialFirst(relayed.remotePeer, target, options)
+      if (options.priority === undefined || options.signal === undefined) return await dialFirst(relayed, target, options)
       return await punch(relayed, target, { signal: options.signal, initiator: options.initiator ?? true })
     }
 

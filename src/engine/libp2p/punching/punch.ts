@@ -6,6 +6,7 @@ import { peerIdOf } from '../../../model/peer.ts'
 import type { PunchOutcome, PunchTransport } from '../../../telemetry/network-metrics.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
+import { type Allowance, dialWithin, tcpDialBytes } from '../../reach/allowance.ts'
 import { tellerOf } from '../teller-of.ts'
 import type { PortOptions } from '../transport/port-options.ts'
 import { punchTransportOf } from './observed-addresses.ts'
@@ -25,18 +26,19 @@ export interface PunchOptions {
   initiator: boolean
 }
 
-export type PunchDialOptions = PunchOptions & Required<Pick<PortOptions, 'opened' | 'connectedSignal'>>
+export type PunchDialOptions = PunchOptions & Required<Pick<PortOptions, 'opened' | 'connectedSignal' | 'allowance'>>
 
 /**
  * Dials the addresses that the peer of a relayed connection has named for itself while the peer does the same: all of
  * TCP at once, then, unless one of them was reached, all of QUIC. Each dial passes the gate, where the relay's address is
- * the teller, and accepts only that peer.
+ * the teller, and accepts only that peer. Addresses that do not answer get no more than the peer's allowance.
  *
  * The dials bypass libp2p's dial queue, which drops `initiator` (`dial` in libp2p/src/connection-manager/dial-queue.ts),
  * so that both ends would begin the handshake.
  */
 export function createPunch(components: {
   policy: Pick<DialPolicy, 'told'>
+  allowanceOf(relayed: Connection): Allowance
   gater: Pick<ConnectionGater, 'denyDialPeer'>
   dial(address: Multiaddr, options: PunchDialOptions): Promise<Connection>
   connectionsTo(peer: Connection['remotePeer']): Connection[]
@@ -44,7 +46,7 @@ export function createPunch(components: {
   /** The dials to a peer have ended: those of the transport that reached it, or each that did not. */
   onEnd(transport: PunchTransport, outcome: PunchOutcome): void
 }): (relayed: Connection, addresses: Multiaddr[], options: PunchOptions) => Promise<Connection> {
-  const { policy, gater, dial, connectionsTo, events, onEnd } = components
+  const { policy, allowanceOf, gater, dial, connectionsTo, events, onEnd } = components
   /** By peer, ends the dials of the attempt in progress. */
   const inProgress = new Map<string, AbortController>()
 
@@ -73,10 +75,19 @@ export function createPunch(components: {
     inProgress.set(peerId, rest)
     const whole = createDeadline(maxPunchMs, [signal])
     using either = createDeadline(maxPunchMs, [signal, rest.signal])
-    const options = { signal: either.signal, initiator, opened: opened.promise, connectedSignal: whole.signal }
+    const allowance = allowanceOf(relayed)
+    const options = { signal: either.signal, initiator, opened: opened.promise, connectedSignal: whole.signal, allowance }
     const begun: Promise<Connection>[] = []
     function dialAll(wanted: PunchTransport): Promise<Connection>[] {
-      const all = named.filter(({ transport }) => transport === wanted).map(async ({ address }) => await dial(multiaddr(address), options))
+      const all = named
+        .filter(({ transport }) => transport === wanted)
+        .map(async ({ address }) => {
+          // Packets of QUIC pass through a port of this node's own, which takes what each costs.
+          const isCounted = wanted === 'udp'
+          return await (isCounted
+            ? dial(multiaddr(address), options)
+            : dialWithin(allowance, tcpDialBytes, () => dial(multiaddr(address), options)))
+        })
       begun.push(...all)
       return all
     }

@@ -1,4 +1,5 @@
 import type { Connection, DialTransportOptions, MultiaddrConnection, Upgrader, UpgraderOptions } from '@libp2p/interface'
+import type { Allowance } from '../../reach/allowance.ts'
 
 /** Options of a dial beyond libp2p's, which the transport manager passes on. */
 export interface PortOptions {
@@ -16,6 +17,8 @@ export interface PortOptions {
    * has succeeded: the ends see them in different order, and would each end the one that the other has chosen.
    */
   connectedSignal?: AbortSignal
+  /** Of a dial that punches a hole by QUIC: from which its packets are taken until the address answers. */
+  allowance?: Allowance
 }
 
 /**

@@ -7,7 +7,8 @@ import { orAborted } from '../../../lib/deadline.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { endpointOf, withoutPeerId, withPeerId } from '../../dial/endpoint.ts'
 import { isLoopbackAddress, isPublicAddress } from '../../dial/policy.ts'
-import { openUdpPort, type UdpAddress, type UdpFlow, type UdpPort } from './udp-port.ts'
+import type { Allowance } from '../../reach/allowance.ts'
+import { type FlowOptions, openUdpPort, type UdpAddress, type UdpFlow, type UdpPort } from './udp-port.ts'
 
 /**
  * A UDP port beside the one that this node listens on, from which it dials peers on the Internet by QUIC, and on which it
@@ -22,18 +23,23 @@ export interface QuicOwnPort {
   share(listener: Listener): void
   /**
    * A way from the port to an address on the Internet, for a dial; undefined where this node listens on no such port.
-   * @param isPunch otherwise it is undefined too when enough connections use the port, or a dial from it has failed lately
+   * @param punch otherwise it is undefined too when enough connections use the port, or a dial from it has failed lately
    * @throws for a punch, when the port has no way left
    */
-  open(remote: UdpAddress, isPunch: boolean): Promise<OwnFlow | undefined>
+  open(remote: UdpAddress, punch?: Punched): Promise<OwnFlow | undefined>
   /**
    * Opens the routers for the peer, which dials this node at the same moment. The server of a QUIC connection cannot
    * dial, so it sends packets that mean nothing (https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#the-protocol).
    * @returns the direct connection that the peer has opened, over QUIC or not
    */
-  letIn(remote: UdpAddress, options: { opened: Promise<Connection>; signal: AbortSignal }): Promise<Connection>
+  letIn(remote: UdpAddress, options: Punched & { opened: Promise<Connection>; signal: AbortSignal }): Promise<Connection>
   /** A connection has come to the listener. One through the port is shown at the address that it comes from. */
   arrived(connection: MultiaddrConnection): void
+}
+
+/** A hole that is punched to an address of a peer, which may have named one of others. */
+export interface Punched {
+  allowance: Allowance | undefined
 }
 
 export interface OwnFlow {
@@ -94,8 +100,8 @@ export function createQuicOwnPort(
     }
   }
 
-  async function flowFrom(place: Place, remote: UdpAddress, onClosed: () => void, server?: UdpAddress): Promise<OwnFlowAt | undefined> {
-    const flow = await (await portOf(place)).open(remote, server)
+  async function flowFrom(place: Place, remote: UdpAddress, onClosed: () => void, options?: FlowOptions): Promise<OwnFlowAt | undefined> {
+    const flow = await (await portOf(place)).open(remote, options)
     return flow === undefined ? undefined : ownFlow(flow, onClosed)
   }
 
@@ -129,11 +135,11 @@ export function createQuicOwnPort(
         }
       }
     },
-    async open(remote, isPunch) {
+    async open(remote, punch) {
       const place = placeFor(remote.ip)
       if (place === undefined) return undefined
-      if (isPunch) {
-        const flow = await flowFrom(place, remote, () => undefined)
+      if (punch !== undefined) {
+        const flow = await flowFrom(place, remote, () => undefined, punch)
         if (flow === undefined) throw new Error(noWay)
         return { ...flow, failed: () => undefined }
       }
@@ -149,10 +155,11 @@ export function createQuicOwnPort(
       }
       return { ...flow, failed }
     },
-    async letIn(remote, { opened, signal }) {
+    async letIn(remote, { opened, signal, allowance }) {
       const place = placeFor(remote.ip)
       const { ip, port } = place?.server ?? { ip: '', port: 0 }
-      const flow = place && (await flowFrom(place, remote, () => arriving.delete(flow?.inner ?? ''), { ip: innerOf(ip), port }))
+      const server = { ip: innerOf(ip), port }
+      const flow = place && (await flowFrom(place, remote, () => arriving.delete(flow?.inner ?? ''), { server, allowance }))
       if (flow === undefined) throw new Error(noWay)
       arriving.set(flow.inner, { ...flow, remote })
       let timer: NodeJS.Timeout | undefined

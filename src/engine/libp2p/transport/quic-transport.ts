@@ -14,6 +14,7 @@ import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { endpointOf, withoutPeerId, withPeerId } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
+import { dialWithin, quicDialBytes } from '../../reach/allowance.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from './bounded-muxer.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 import { letInAtOnce } from './quic-handshakes.ts'
@@ -55,18 +56,19 @@ export function quicTransport(
     const ofQuic = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'quic')
 
     async function connect(target: DialTarget, options: DialTransportOptions & PortOptions): Promise<Connection> {
-      const { initiator, opened, signal } = options
+      const { initiator, opened, signal, allowance } = options
       const remote = { ip: target.ip, port: endpointOf(target.address)?.port ?? 0 }
       if (initiator === false && opened !== undefined) {
         if (ownPort === undefined) throw new Error('no holes are punched over QUIC')
-        return await ownPort.letIn(remote, { opened, signal })
+        return await ownPort.letIn(remote, { opened, signal, allowance })
       }
       const isPunch = initiator === true
       const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
-      const flow = isFromOwnPort ? await ownPort?.open(remote, isPunch) : undefined
+      const flow = isFromOwnPort ? await ownPort?.open(remote, isPunch ? { allowance } : undefined) : undefined
       // The library goes on with a dial that is given up, until its handshake is over.
       const through = abortingUntilConnected(options)
-      if (flow === undefined) return await orAborted(dial.call(transport, atIp(target), through), through.signal)
+      const dialDirectly = async () => await orAborted(dial.call(transport, atIp(target), through), through.signal)
+      if (flow === undefined) return await (allowance === undefined ? dialDirectly() : dialWithin(allowance, quicDialBytes, dialDirectly))
       try {
         const dialling = { ...through, upgrader: shownAt(withoutPeerId(atIp(target)), through.upgrader, flow) }
         const address = withPeerId(flow.inner, peerIdOf(target.address))

@@ -2,6 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6, SocketAddress } from 'node:net'
 import { adopt } from '../../../lib/adopt-socket.ts'
+import type { Allowance } from '../../reach/allowance.ts'
 
 /**
  * A UDP port that several sockets of a library share: those that it dials from, and the one that it listens on. Each
@@ -12,13 +13,19 @@ export interface UdpPort {
   /**
    * Opens a flow to a remote address.
    * @param server where packets of the remote address go; by default, to the address that first sends to the flow
+   * @param allowance from which packets are taken until the remote address has sent one. Those beyond it are dropped
    * @returns undefined when the address has a flow already, or there are too many
    */
-  open(remote: UdpAddress, server?: UdpAddress): Promise<UdpFlow | undefined>
+  open(remote: UdpAddress, options?: FlowOptions): Promise<UdpFlow | undefined>
   /** The number of flows. */
   readonly size: number
   /** Can be called twice. */
   close(): void
+}
+
+export interface FlowOptions {
+  server?: UdpAddress | undefined
+  allowance?: Allowance | undefined
 }
 
 export interface UdpFlow {
@@ -54,7 +61,7 @@ export async function openUdpPort({ ip, innerIp, maxFlows }: { ip: string; inner
   outer.on('message', (packet, from) => flows.get(keyOf(from))?.receive(packet))
 
   return {
-    async open(remote, server) {
+    async open(remote, { server, allowance } = {}) {
       const key = keyOf(socketAddress(remote))
       if (isClosed || flows.has(key) || flows.size >= maxFlows) return undefined
       const closing = new AbortController()
@@ -73,7 +80,10 @@ export async function openUdpPort({ ip, innerIp, maxFlows }: { ip: string; inner
         return undefined
       }
       closing.signal.addEventListener('abort', () => socket.close(), { once: true })
-      const send = (packet: Uint8Array) => sendFrom(outer, packet, remote)
+      const unanswered = createUnanswered(allowance)
+      const send = (packet: Uint8Array) => {
+        if (unanswered.mayHave(packet)) sendFrom(outer, packet, remote)
+      }
       let library = server
       socket.on('message', (packet, { address, port }) => {
         if (address !== inner) return
@@ -82,6 +92,7 @@ export async function openUdpPort({ ip, innerIp, maxFlows }: { ip: string; inner
       })
       receiver = {
         receive(packet) {
+          unanswered.end()
           if (library !== undefined) sendFrom(socket, packet, library)
         },
         close,
@@ -97,6 +108,26 @@ export async function openUdpPort({ ip, innerIp, maxFlows }: { ip: string; inner
       isClosed = true
       for (const flow of flows.values()) flow.close()
       outer.close()
+    },
+  }
+}
+
+/** What is sent to an address that has not answered. Without an allowance it has no bound. */
+function createUnanswered(allowance: Allowance | undefined): { mayHave(packet: Uint8Array): boolean; end(): void } {
+  let taken: Array<() => void> = []
+  let isAnswered = allowance === undefined
+  return {
+    mayHave({ length }) {
+      if (isAnswered) return true
+      const giveBack = allowance?.take(length)
+      if (giveBack !== undefined) taken.push(giveBack)
+      return giveBack !== undefined
+    },
+    end() {
+      if (isAnswered) return
+      isAnswered = true
+      for (const giveBack of taken) giveBack()
+      taken = []
     },
   }
 }

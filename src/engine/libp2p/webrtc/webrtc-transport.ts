@@ -11,6 +11,7 @@ import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
 import { type DialPolicy, hostOf } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { Allowance } from '../../reach/allowance.ts'
 import type { StunAddress } from '../../stun/stun-service.ts'
 import { createSessions, type Session } from '../../webrtc/sessions.ts'
 import { tellerOf } from '../teller-of.ts'
@@ -47,6 +48,8 @@ export async function loadWebRtc(
   components: {
     gate: DialGate
     policy: Pick<DialPolicy, 'told'>
+    /** What may be sent to addresses that the peer of a relayed connection names. */
+    allowanceOf(relayed: Connection): Allowance
     stunServers(): Promise<StunAddress[]>
     reached: LimitsReached
     /** A peer was reached over UDP, or was not. */
@@ -55,11 +58,13 @@ export async function loadWebRtc(
 ): Promise<(components: WebRtcComponents) => Transport> {
   const [{ webRTC: createWebRtc }, peerConnections] = await Promise.all([import('@libp2p/webrtc'), loadPeerConnections()])
   const { limits } = init
-  const { stunServers, ...rest } = components
+  const { stunServers, allowanceOf, ...rest } = components
   const sessions = createSessions(init, rest)
   const current = new AsyncLocalStorage<Session>()
   const natives = new WeakMap<Session, NativeConnection>()
   const unread = createShares({ max: limits.maxWebrtcUnreadBytes })
+
+  const namedOver = (relayed: Connection) => ({ teller: tellerOf(relayed), allowance: allowanceOf(relayed) })
 
   async function rtcConfiguration() {
     const session = current.getStore()
@@ -77,7 +82,7 @@ export async function loadWebRtc(
       const onSignals: typeof handler = (stream, connection) => {
         try {
           const session = sessions.begin({ ...endsOf(connection), begunBy: 'peer' })
-          checkSignals(stream, 'offer', (candidate, use) => session.judge(candidate, tellerOf(connection), use))
+          checkSignals(stream, 'offer', (candidate, use) => session.judge(candidate, namedOver(connection), use))
           return current.run(session, () => handler(stream, connection))
         } catch (error) {
           stream.abort(error instanceof Error ? error : new Error(String(error)))
@@ -94,7 +99,7 @@ export async function loadWebRtc(
       const session = current.getStore()
       if (session === undefined) throw new Error('there is no session')
       const stream: Stream = await connection.newStream(protocol, options)
-      checkSignals(stream, 'answer', (candidate, use) => session.judge(candidate, tellerOf(connection), use))
+      checkSignals(stream, 'answer', (candidate, use) => session.judge(candidate, namedOver(connection), use))
       return stream
     }
     return Object.assign(Object.create(connection), { newStream })

@@ -1,5 +1,7 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { encode } from 'cborg'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { signals } from '../../../../src/engine/custom/reach/protocols.ts'
@@ -181,3 +183,41 @@ test('over a relayed link that is new an attempt follows at once, and the pauses
   a.path.step()
   await expect.poll(() => attemptsOf(a), patience).toBe(5)
 })
+
+test('addresses that do not answer get three times as many bytes as the peer that has named them has sent', async () => {
+  const others = await Promise.all(
+    Array.from({ length: 12 }, async (_, number) => ({
+      name: `9.9.9.${number}`,
+      ip: `127.0.0.${number + 2}`,
+      ...(await silentPort(`127.0.0.${number + 2}`)),
+    })),
+  )
+  const candidates = others.map(({ name, port }) => `candidate:1 1 UDP 1 ${name} ${port} typ host`)
+  let sent = 0
+  const [a, b] = await datagramEnds({
+    limits: { dialTimeoutMs: 2_000 },
+    others: new Map(others.map(({ name, ip }) => [name, ip])),
+    signals(bytes) {
+      const hostile = changed(({ description }) => ({ description, candidates }))(bytes)
+      sent = hostile.length
+      return hostile
+    },
+    receivedBytes: () => sent,
+  })
+  a.path.step()
+  await expect.poll(() => [a.outcomes, b.outcomes], patience).toEqual([['failed'], ['failed']])
+  const heard = others.flatMap((each) => each.heard)
+  expect(heard.length).toBeGreaterThan(0)
+  // Both ends have been told the addresses.
+  expect(heard.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(2 * 3 * sent)
+  for (const length of heard) expect(length).toBeLessThanOrEqual(128)
+})
+
+/** A UDP port of a host that answers nothing, and the lengths of the packets that come to it. */
+async function silentPort(ip: string): Promise<{ port: number; heard: number[] }> {
+  const heard: number[] = []
+  const socket = createSocket('udp4', ({ length }) => void heard.push(length))
+  await once(socket.bind(0, ip), 'listening')
+  onTestFinished(() => void socket.close())
+  return { port: socket.address().port, heard }
+}

@@ -10,6 +10,7 @@ import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
 import { createDialGate } from '../../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { tcpDialBytes } from '../../../../src/engine/reach/allowance.ts'
 import { createReachCounter } from '../../../../src/engine/reach/reach-counts.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 import { silentLog } from '../../../fixtures/log.ts'
@@ -17,12 +18,12 @@ import { silentLog } from '../../../fixtures/log.ts'
 const relayId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 
 /** A node with a link to a relay, and links through it to any peer; it meets nobody. */
-function node(init: { relayAt?: string; comes?: Link; own?: string[]; answers?: boolean } = {}) {
-  const { relayAt = '8.8.4.7', comes, own = [], answers = true } = init
+function node(init: { relayAt?: string; comes?: Link; own?: string[]; answers?: boolean; receivedBytes?: number } = {}) {
+  const { relayAt = '8.8.4.7', comes, own = [], answers = true, receivedBytes = 10_000 } = init
   const hello = { protocols: [], multiaddrs: own, observed: '' }
   const dialled: string[] = []
   const charged: number[] = []
-  const common = { hello, send: () => true, charge: (units: number) => charged.push(units) }
+  const common = { hello, receivedBytes: () => receivedBytes, send: () => true, charge: (units: number) => charged.push(units) }
   const relay = {
     ...common,
     peerId: relayId,
@@ -109,6 +110,14 @@ test('peers that are shown at one host, at port after port, are met sixteen time
   const { shown, met } = node()
   for (let number = 0; number < 20; number++) await shown(`b${number}`, '9.9.9.9', 4_000 + number)
   expect(met).toHaveLength(16)
+})
+
+test('a relay that has sent little has few addresses met, and its peer few of its own dialled', async () => {
+  const own = Array.from({ length: 4 }, (_, number) => `/ip4/9.9.${number}.1/tcp/1/ws/p2p/b`)
+  const { shown, met, dialled } = node({ own, receivedBytes: tcpDialBytes })
+  for (let number = 0; number < 5; number++) await shown(number === 0 ? 'b' : `b${number}`, `9.9.9.${number}`, 4_000)
+  expect(met).toHaveLength(3)
+  expect(dialled.slice(0, 4)).toEqual(own.slice(0, 3).concat(own.slice(0, 1)))
 })
 
 test('a relay that shows a peer that nobody asked for is charged, and the peer is not met', () => {

@@ -4,12 +4,13 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createFirstDial, type FirstDialOptions } from '../../../../src/engine/libp2p/punching/first-dial.ts'
 import { maxPunchAddresses } from '../../../../src/engine/libp2p/punching/punch.ts'
+import { createAllowances, quicDialBytes, tcpDialBytes } from '../../../../src/engine/reach/allowance.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 
 const tcp = multiaddr('/ip4/11.0.0.1/tcp/1')
 const webSocket = multiaddr('/ip4/11.0.0.1/tcp/2/ws')
-const peer = peerIdFromString((await createMemoryIdentity()).peerId)
 const connection: Connection = Object.create(null)
+const relayed = { ...connection, remotePeer: peerIdFromString((await createMemoryIdentity()).peerId) }
 
 async function untilAborted(signal: AbortSignal | undefined): Promise<never> {
   return await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
@@ -20,9 +21,14 @@ interface Given {
   /** Addresses that answer; no other one does. */
   answering?: string[]
   isDenied?: boolean
+  /** Bytes that the peer has sent. */
+  receivedBytes?: number
 }
 
-function dialOf(addresses: ReturnType<typeof multiaddr>[], { signal, answering = [], isDenied = false }: Given = {}) {
+function dialOf(
+  addresses: ReturnType<typeof multiaddr>[],
+  { signal, answering = [], isDenied = false, receivedBytes = 10_000 }: Given = {},
+) {
   const [ended, connected] = [vi.fn(), vi.fn()]
   const dialled: (FirstDialOptions & { address: string })[] = []
   const dialFirst = createFirstDial({
@@ -31,9 +37,10 @@ function dialOf(addresses: ReturnType<typeof multiaddr>[], { signal, answering =
       dialled.push({ ...options, address: address.toString() })
       return answering.includes(address.toString()) ? connection : await untilAborted(options.signal)
     },
+    allowanceOf: createAllowances(() => receivedBytes),
     gater: { denyDialPeer: () => isDenied },
   })
-  dialFirst(peer, addresses, signal === undefined ? {} : { signal }).then(connected, ended)
+  dialFirst(relayed, addresses, signal === undefined ? {} : { signal }).then(connected, ended)
   return { ended, connected, dialled }
 }
 
@@ -69,6 +76,30 @@ test('a peer is dialled at a bounded number of addresses', async () => {
   const { dialled } = dialOf(many)
   await vi.advanceTimersByTimeAsync(0)
   expect(dialled).toHaveLength(maxPunchAddresses)
+})
+
+test.each([
+  ['addresses of TCP', [1, 2, 3].map((port) => `/ip4/11.0.0.${port}/tcp/1`), tcpDialBytes],
+  ['addresses of QUIC', [1, 2, 3].map((port) => `/ip4/11.0.0.${port}/udp/1/quic-v1`), quicDialBytes],
+])('a peer pays for dials of its %s, with a third of its bytes', async (_, own, bytes) => {
+  const { dialled } = dialOf(
+    own.map((address) => multiaddr(address)),
+    { receivedBytes: (2 * bytes) / 3 },
+  )
+  await vi.advanceTimersByTimeAsync(0)
+  expect(dialled.map(({ address }) => address)).toEqual(own.slice(0, 2))
+})
+
+test('an address of QUIC is left to the hole where there is one of TCP: its dial goes on when it is given up', async () => {
+  const { dialled } = dialOf([multiaddr('/ip4/11.0.0.1/udp/1/quic-v1'), tcp])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(dialled.map(({ address }) => address)).toEqual([tcp.toString()])
+})
+
+test('addresses to which nothing is punched, too, are dialled only if the peer has sent enough', async () => {
+  const { ended } = dialOf([webSocket], { receivedBytes: 10 })
+  await vi.advanceTimersByTimeAsync(0)
+  expect(ended).toHaveBeenCalledOnce()
 })
 
 test('a peer that this node does not dial is not dialled for this either', async () => {

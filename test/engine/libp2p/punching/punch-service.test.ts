@@ -6,6 +6,7 @@ import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test } from 'vitest'
 import { type PunchServiceNode, punchService } from '../../../../src/engine/libp2p/punching/punch-service.ts'
+import { createAllowances } from '../../../../src/engine/reach/allowance.ts'
 import { startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 import { field, fieldsOf, sized, unsized } from '../../../fixtures/protobuf.ts'
@@ -87,7 +88,12 @@ async function alone({ ownId, peerId, seen = [], ...network }: { ownId: PeerId; 
       },
     },
   })
-  const service = punchService({ policy: { told: () => undefined }, observed: { all: () => seen }, onEnd: () => undefined })(node)
+  const service = punchService({
+    policy: { told: () => undefined },
+    observed: { all: () => seen },
+    allowanceOf: createAllowances(() => 10_000),
+    onEnd: () => undefined,
+  })(node)
   await Object(service).start()
   const [own, others] = await streamPair({ protocol })
   let closed = 0

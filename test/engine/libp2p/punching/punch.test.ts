@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createPunch, maxPunchAddresses, type PunchDialOptions, tcpAheadMs } from '../../../../src/engine/libp2p/punching/punch.ts'
+import { createAllowances, tcpDialBytes } from '../../../../src/engine/reach/allowance.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 
 const [peer, other] = await Promise.all([1, 2].map(async () => peerIdFromString((await createMemoryIdentity()).peerId)))
@@ -13,7 +14,12 @@ const direct = { ...relayed, direct: true, remoteAddr: multiaddr('/ip4/11.0.0.10
 const overQuic = { ...direct, remoteAddr: multiaddr('/ip4/11.0.0.10/udp/1/quic-v1') }
 
 function punching(
-  init: { dial?: (address: Multiaddr, options: PunchDialOptions) => Promise<Connection>; there?: Connection[]; denies?: boolean } = {},
+  init: {
+    dial?: (address: Multiaddr, options: PunchDialOptions) => Promise<Connection>
+    there?: Connection[]
+    denies?: boolean
+    receivedBytes?: number
+  } = {},
 ) {
   const dial = vi.fn(init.dial ?? (async () => direct))
   const told = vi.fn()
@@ -22,6 +28,7 @@ function punching(
   const gater: ConnectionGater = { denyDialPeer: () => init.denies ?? false }
   const punch = createPunch({
     policy: { told },
+    allowanceOf: createAllowances(() => init.receivedBytes ?? 10_000),
     gater,
     dial,
     connectionsTo: () => init.there ?? [relayed],
@@ -68,6 +75,18 @@ test('of many addresses the first are dialled, each once', async () => {
   const many = Array.from({ length: 300 }, (_, index) => `/ip4/11.0.0.10/tcp/${index + 1}`)
   await punch(['/ip4/11.0.0.10/tcp/1', ...many])
   expect(dialled()).toEqual(many.slice(0, maxPunchAddresses).map((address) => `${address}/p2p/${peer}`))
+})
+
+test('the peer pays for each dial over TCP, with a third of its bytes, until the address answers', async () => {
+  const many = Array.from({ length: 8 }, (_, index) => `/ip4/11.0.0.${index + 1}/tcp/1`)
+  const nobody = async () => await Promise.reject(new Error('nobody'))
+  const silent = punching({ dial: nobody, receivedBytes: tcpDialBytes })
+  for (let attempt = 0; attempt < 2; attempt++)
+    await expect(silent.punch(many, { signal: AbortSignal.abort(new Error('given up')) })).rejects.toThrow()
+  expect(silent.dialled()).toHaveLength(3)
+  const answering = punching({ receivedBytes: tcpDialBytes })
+  for (let attempt = 0; attempt < 4; attempt++) expect(await answering.punch(many.slice(0, 1))).toBe(direct)
+  expect(answering.dialled()).toHaveLength(4)
 })
 
 test('each transport has half of the places when there are many addresses, and the rest when the other has few', async () => {

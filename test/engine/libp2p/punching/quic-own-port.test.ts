@@ -1,4 +1,4 @@
-import { createSocket, Socket } from 'node:dgram'
+import { createSocket, type RemoteInfo, Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Connection, Libp2p, Listener } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -11,12 +11,15 @@ import { createQuicOwnPort } from '../../../../src/engine/libp2p/transport/quic-
 import { quicTransport } from '../../../../src/engine/libp2p/transport/quic-transport.ts'
 import { openUdpPort } from '../../../../src/engine/libp2p/transport/udp-port.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createAllowances } from '../../../../src/engine/reach/allowance.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 
 const openGate: DialGate = {
   dial: async (address, _signal, connect) => await connect({ address, ip: address.getComponents()[0]?.value ?? '' }),
   dialThrough: async (_address, _ends, open) => await open(),
 }
+
+const unbounded = { allowance: undefined }
 
 interface Place {
   node: Libp2p
@@ -128,7 +131,7 @@ test('two connections leave from the port for others to tell where they see it, 
 test('a dial for which the port has no way takes no place of those that others tell it by', async () => {
   const [client, one, other, { at }] = [await started(undefined, { maxFlows: 1 }), await started(), await started(), await outsider()]
   const ended = new AbortController()
-  const waiting = client.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
+  const waiting = client.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal, ...unbounded })
   waiting.catch(() => undefined)
   for (const peer of [one, other]) await client.dial(listensAt(peer))
   expect(client.fromOwnPort).toEqual([])
@@ -214,7 +217,7 @@ test('one that is let in, and does not come, is sent few and small packets', asy
   const ended = new AbortController()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
-  const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
+  const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal, ...unbounded })
   await vi.waitFor(
     async () => {
       await vi.advanceTimersByTimeAsync(10_000)
@@ -227,6 +230,42 @@ test('one that is let in, and does not come, is sent few and small packets', asy
   await expect(waiting).rejects.toThrow('given up')
 })
 
+test('an address that does not answer is sent three times as many bytes as the peer has sent that has named it', async () => {
+  const place = await started()
+  const [dialled, letIn] = [await outsider(), await outsider()]
+  const allowance = createAllowances(() => 500)({})
+  const ended = new AbortController()
+  const options = { allowance, opened: new Promise<Connection>(() => undefined), signal: ended.signal }
+  const at = (port: number) => multiaddr(`/ip4/127.0.0.1/udp/${port}/quic-v1/p2p/${place.node.peerId}`)
+  const dials = [place.dial(at(dialled.at.port), { ...options, initiator: true })]
+  await expect.poll(() => dialled.heard.length).toBe(1)
+  dials.push(place.dial(at(letIn.at.port), { ...options, initiator: false }))
+  // What one packet of the handshake has left, in packets of 16 bytes.
+  const left = Math.floor((1_500 - Buffer.concat(dialled.heard).length) / 16)
+  await expect.poll(() => letIn.heard.length, { timeout: 10_000 }).toBe(left)
+  ended.abort(new Error('given up'))
+  await Promise.allSettled(dials)
+  expect(Buffer.concat([...dialled.heard, ...letIn.heard]).length).toBeLessThanOrEqual(1_500)
+})
+
+test('packets beyond the allowance are dropped until the address has answered', async () => {
+  const port = await openUdpPort({ ip: '127.0.0.1', innerIp: '127.0.0.1', maxFlows: 1 })
+  onTestFinished(() => port.close())
+  const [library, peer] = [await outsider(), await outsider()]
+  let own: RemoteInfo | undefined
+  peer.socket.on('message', (_, from) => {
+    own = from
+  })
+  const flow = await port.open(peer.at, { allowance: createAllowances(() => 1)({}) })
+  const send = (text: string) => library.socket.send(text, flow?.inner.port ?? 0, '127.0.0.1')
+  for (const text of ['one', 'two', 'three']) send(text)
+  await expect.poll(() => peer.heard.map(String)).toEqual(['one'])
+  peer.socket.send('an answer', own?.port ?? 0, '127.0.0.1')
+  await expect.poll(() => library.heard.map(String)).toEqual(['an answer'])
+  send('the rest')
+  await expect.poll(() => peer.heard.map(String)).toEqual(['one', 'the rest'])
+})
+
 test('one that is let in, and does not come, leaves its way to the next one', async () => {
   const place = await started(undefined, { maxFlows: 1 })
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
@@ -234,7 +273,7 @@ test('one that is let in, and does not come, leaves its way to the next one', as
   for (const { socket, at } of [await outsider(), await outsider()]) {
     const ended = new AbortController()
     const heard = once(socket, 'message')
-    const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal })
+    const waiting = place.port.letIn(at, { opened: new Promise(() => undefined), signal: ended.signal, ...unbounded })
     await Promise.race([heard, waiting])
     ended.abort(new Error('given up'))
     await expect(waiting).rejects.toThrow('given up')
@@ -253,8 +292,8 @@ test.each([
   const port = createQuicOwnPort({ maxFlows: 10 })
   port.share(listener)
   await listener.listen(address)
-  for (const ip of others) expect(await port.open({ ip, port: 1 }, true)).toBeUndefined()
-  const way = async () => (dialled === undefined ? undefined : await port.open({ ip: dialled, port: 1 }, true))
+  for (const ip of others) expect(await port.open({ ip, port: 1 }, unbounded)).toBeUndefined()
+  const way = async () => (dialled === undefined ? undefined : await port.open({ ip: dialled, port: 1 }, unbounded))
   const flow = await way()
   expect(flow !== undefined).toBe(dialled !== undefined)
   flow?.release()
@@ -284,7 +323,7 @@ test('a port has one flow to an address, a bounded number in all, and drops what
   const port = await openUdpPort({ ip: '127.0.0.1', innerIp: '127.0.0.1', maxFlows: 2 })
   onTestFinished(() => port.close())
   const [library, peer, stranger] = [await outsider(), await outsider(), await outsider()]
-  const flow = await port.open(peer.at, library.at)
+  const flow = await port.open(peer.at, { server: library.at })
   if (flow === undefined) throw new Error('there is a flow')
   expect(await port.open(peer.at)).toBeUndefined()
   expect(await port.open({ ip: '127.0.0.1', port: 1 })).toBeDefined()

@@ -9,6 +9,7 @@ import { createSignsOfLife } from '../../../../src/engine/libp2p/signs-of-life.t
 import { signallingProtocol } from '../../../../src/engine/libp2p/webrtc/signals.ts'
 import { loadWebRtc } from '../../../../src/engine/libp2p/webrtc/webrtc-transport.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createAllowances } from '../../../../src/engine/reach/allowance.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 import { policy } from '../../../fixtures/dial-policy.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
@@ -24,6 +25,7 @@ async function statusOn(connection: Partial<Connection>): Promise<string> {
   const parts = {
     policy: policy(),
     stunServers: async () => [],
+    allowanceOf: createAllowances<object>(() => 10_000),
     reached: createLimitsReached(),
     onOutcome: () => undefined,
     signsOfLife: createSignsOfLife(),

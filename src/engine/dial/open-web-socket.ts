@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import { adopt } from '../../lib/adopt-socket.ts'
 import { boundAnswer, releaseAnswer } from '../../lib/bound-answer.ts'
 import { adoptWebSocket, webSocketBounds } from '../../lib/web-socket-bounds.ts'
+import { connectMsOf, createConnectTime } from './connect-time.ts'
 import { endpointOf } from './endpoint.ts'
 import type { DialTarget } from './gate.ts'
 import { cutWithReset, onSharedPort } from './shared-port.ts'
@@ -58,6 +59,12 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
     terminate.call(socket)
   }
   const cut = () => socket.terminate()
+  // One that the other end opens at the same moment has the whole time.
+  const time = createConnectTime(localPort === undefined ? connectMsOf(ip) : undefined, (reason) => {
+    opened.reject(reason)
+    cut()
+  })
+  wire?.once('connect', time.end)
   socket.once('open', () => {
     socket.pause()
     if (wire !== undefined) releaseAnswer(wire)
@@ -69,6 +76,7 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
     await opened.promise
     return { socket, localPort: wire?.localPort }
   } finally {
+    time.end()
     socket.off('error', opened.reject)
     signal.removeEventListener('abort', cut)
   }

@@ -1,4 +1,5 @@
 import type { Connection, DialTransportOptions, MultiaddrConnection, Upgrader, UpgraderOptions } from '@libp2p/interface'
+import { createConnectTime } from '../../dial/connect-time.ts'
 import type { Allowance } from '../../reach/allowance.ts'
 
 /** Options of a dial beyond libp2p's, which the transport manager passes on. */
@@ -29,18 +30,14 @@ export interface PortOptions {
 export function abortingUntilConnected<Options extends DialTransportOptions & PortOptions>(options: Options, connectMs?: number): Options {
   const { signal, upgrader, connectedSignal = signal } = options
   const connecting = new AbortController()
-  let isConnected = false
+  const time = createConnectTime(connectMs, (reason) => connecting.abort(reason))
   const abort = () => connecting.abort(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
-  // After a pause of this process the socket may have connected meanwhile, which the system tells before the check phase.
-  const giveUp = () => setImmediate(() => isConnected || connecting.abort(new Error(`no answer within ${connectMs} ms`)))
-  const timer = connectMs === undefined ? undefined : setTimeout(giveUp, connectMs)
-  connecting.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  connecting.signal.addEventListener('abort', () => time.end(), { once: true })
   const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection: MultiaddrConnection, upgrading: UpgraderOptions) => {
     connecting.signal.throwIfAborted()
-    isConnected = true
-    clearTimeout(timer)
+    time.end()
     signal.removeEventListener('abort', abort)
     // The muxer numbers its streams by this, whichever end answers the handshake.
     if (options.initiator === false) connection.direction = 'inbound'

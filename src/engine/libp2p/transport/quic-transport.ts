@@ -12,6 +12,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { orAborted } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import { peerIdOf } from '../../../model/peer.ts'
+import { connectMsOf } from '../../dial/connect-time.ts'
 import { endpointOf, withoutPeerId, withPeerId } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
 import { dialWithin, quicDialBytes } from '../../reach/allowance.ts'
@@ -66,7 +67,7 @@ export function quicTransport(
       const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
       const flow = isFromOwnPort ? await ownPort?.open(remote, isPunch ? { allowance } : undefined) : undefined
       // The library goes on with a dial that is given up, until its handshake is over.
-      const through = abortingUntilConnected(options)
+      const through = abortingUntilConnected(options, isPunch ? undefined : connectMsOf(target.ip, { isQuic: true }))
       const dialDirectly = async () => await orAborted(dial.call(transport, atIp(target), through), through.signal)
       if (flow === undefined) return await (allowance === undefined ? dialDirectly() : dialWithin(allowance, quicDialBytes, dialDirectly))
       try {

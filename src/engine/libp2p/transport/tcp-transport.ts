@@ -1,18 +1,13 @@
 import type { Connection, Transport, Upgrader } from '@libp2p/interface'
 import { type TCPComponents, type TCPDialOptions, type TCPOptions, tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { connectMsOf } from '../../dial/connect-time.ts'
 import { endpointOf, withoutPeerId } from '../../dial/endpoint.ts'
 import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
 import { createArrivingSockets } from './arriving-sockets.ts'
 import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 
-/**
- * Milliseconds for a socket of IPv6 to connect. libp2p dials the addresses of a peer one after another: where a network
- * drops packets of IPv6, those of IPv4 would wait for the whole time of the dial. A lost first packet is sent again after
- * a second (RFC 6298).
- */
-const connectMs = 1_500
 /** Sockets of one hole that a responder makes, each after the initiator has ended the one before. */
 const maxAnswers = 4
 
@@ -76,7 +71,7 @@ export function tcpTransport(
       const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
       const handle = isFromOwnPort ? ownPort?.bind(target.ip) : undefined
       if (handle === undefined && isPunch) throw new Error('the listening port is not shared with dials')
-      const bounded = () => abortingUntilConnected(options, !isPunch && target.ip.includes(':') ? connectMs : undefined)
+      const bounded = () => abortingUntilConnected(options, isPunch ? undefined : connectMsOf(target.ip))
       if (handle === undefined) return await dial.call(transport, atIp(target), bounded())
       try {
         // A socket that is given a handle reads at once, unless it is to be started by hand.

@@ -129,4 +129,17 @@ export const peerShares = [
       ['work that is done keeps its place', "reply.raw.once('close', () => place[Symbol.dispose]())", ''],
     ],
   ),
+  ...breaks(
+    'src/engine/libp2p/transport/negotiations.ts',
+    ['test/engine/libp2p/negotiations.test.ts'],
+    [
+      ['any number of proposals is answered', 'if (answers <= maxAnswers) return', 'return'],
+      ['negotiations of connections are not bounded', 'inProgress.add(connection)\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/transport/muxer-frames.ts',
+    ['test/engine/libp2p/negotiations.test.ts'],
+    [['proposals on many streams cost nothing', 'if (answers > includedAnswers) orCutAlone', 'if (answers < 0) orCutAlone']],
+  ),
 ]

@@ -6,6 +6,7 @@ import { muxerInTurns } from './frames-in-turns.ts'
 import { holdUnread } from './hold-unread.ts'
 import { dropLateWindows } from './late-windows.ts'
 import { boundFrames } from './muxer-frames.ts'
+import { boundNegotiation } from './negotiations.ts'
 import { pauseReading } from './pause-reading.ts'
 import { createWaitingFrames } from './waiting-frames.ts'
 
@@ -57,6 +58,11 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     })
     onFirstListener(muxer, ({ detail: stream }) => {
       frames.opened()
+      boundNegotiation(stream, {
+        isOver: () => stream.protocol !== '',
+        onAnswer: frames.answered,
+        onFlood: () => reached.note('frame_flood'),
+      })
       signsOfLife.listenTo(stream, muxer)
       holdUnread(stream)
       waitForRoom(stream, connection)

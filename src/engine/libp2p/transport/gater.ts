@@ -4,6 +4,7 @@ import { createSeldom, sayAgainMs } from '../../../lib/seldom.ts'
 import { crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { seenAtOf } from '../teller-of.ts'
+import { createNegotiations } from './negotiations.ts'
 
 /** Refused because this node, or the peer's address, has reached its limit of links. */
 export class LinkLimitReached extends Error {
@@ -11,7 +12,7 @@ export class LinkLimitReached extends Error {
 }
 
 /**
- * Decides which peers may have a link: no blocked peer, and beyond the limit, or their address's share of it, only
+ * Decides which peers may have a link, and bounds how they negotiate one: no blocked peer, and beyond the limit, or their address's share of it, only
  * configured peers. libp2p counts only inbound connections, and its pruner spares every connection with a gossip
  * stream, so this node's own dials would exceed any limit.
  */
@@ -30,6 +31,7 @@ export function createGater(
   },
 ): ConnectionGater {
   const { reached, logger } = components
+  const negotiations = createNegotiations({ onFlood: () => reached.note('frame_flood') })
   const isDue = createSeldom({ everyMs: sayAgainMs })
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
@@ -63,12 +65,25 @@ export function createGater(
     throw new LinkLimitReached('the peers at this address have reached their share of links')
   }
 
+  function begin(connection: MultiaddrConnection): false {
+    negotiations.begin(connection)
+    return false
+  }
+
   return {
+    denyInboundConnection: begin,
+    denyOutboundConnection: (_peerId, connection) => begin(connection),
     denyDialPeer: (peerId) => isBlocked(peerId) || components.letGo.has(peerId.toString()) || components.isAvoided(peerId.toString()),
     denyInboundRelayedConnection: (_relay, peer) => refuseBlocked(peer),
     denyInboundEncryptedConnection: refuseBlocked,
     denyOutboundEncryptedConnection: isBlocked,
-    denyInboundUpgradedConnection: (peerId, connection) => checkRoom(peerId) || checkCrowd(peerId, connection),
-    denyOutboundUpgradedConnection: checkRoom,
+    denyInboundUpgradedConnection(peerId, connection) {
+      negotiations.end(connection)
+      return checkRoom(peerId) || checkCrowd(peerId, connection)
+    },
+    denyOutboundUpgradedConnection(peerId, connection) {
+      negotiations.end(connection)
+      return checkRoom(peerId)
+    },
   }
 }

@@ -9,6 +9,10 @@ import { createFrameBudget, type FrameRate } from './frame-budget.ts'
 const muxerFrames: FrameRate = { perSecond: 10_000, burst: 20_000, bytesPerUnit: 4_096 }
 /** Cost of a stream that the peer opens, even if it is refused: up to 40 µs. */
 const openingUnits = 5
+/** Answers to proposals of protocols that the opening of a stream includes: the header, and the protocol. */
+const includedAnswers = 2
+/** Cost of a further one, which is encrypted and written separately, like that of a ping. */
+const answerUnits = 20
 /** Cost of a ping: its answer is encrypted and written separately. */
 const pingUnits = 20
 /** Bytes of a stream's data below which its frame costs a part of a unit. Messages and requests have more. */
@@ -57,6 +61,8 @@ export function boundFrames(
 ): {
   /** The peer has opened a stream. */
   opened(): void
+  /** A proposal of a protocol was answered, the so manieth of a stream. */
+  answered(answers: number): void
 } {
   const { maxFrameBytes, onFlood } = components
   const budget = createFrameBudget(muxerFrames)
@@ -103,17 +109,21 @@ export function boundFrames(
     }
   }
 
+  function orCutAlone(act: () => void): void {
+    try {
+      orCut(act)
+    } catch (error) {
+      if (!(error instanceof FrameFlood)) throw error
+    }
+  }
+
+  const answered = (answers: number) => {
+    if (answers > includedAnswers) orCutAlone(() => budget.spend(answerUnits, 0))
+  }
+
   const { handleFrame, sendFrame, onData, decoder } = muxer
   if (handleFrame === undefined || sendFrame === undefined || onData === undefined || decoder === undefined) {
-    return {
-      opened() {
-        try {
-          budget.spend(openingUnits, 0)
-        } catch (error) {
-          if (error instanceof FrameFlood) cut(error)
-        }
-      },
-    }
+    return { opened: () => orCutAlone(() => budget.spend(openingUnits, 0)), answered }
   }
   countRecords()
   muxer.handleFrame = (frame) => {
@@ -129,5 +139,5 @@ export function boundFrames(
     if (decoder.buffer.byteLength > maxFrameBytes + headerBytes + readBytes)
       throw new StreamBufferError('a frame exceeds the largest window')
   }
-  return { opened: () => undefined }
+  return { opened: () => undefined, answered }
 }

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Stream } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
+import { endpointOf } from '../../../src/engine/dial/endpoint.ts'
+import { type HostileLibp2pPeer, hostileLibp2pPeer } from '../../fixtures/hostile-libp2p-peer.ts'
+import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
+
+// No time passes in which a budget grows.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
+
+const header = Buffer.from('\x13/multistream/1.0.0\n')
+/** What a peer that negotiates proposes, and is answered with `na`; `ls` asks for the protocols that are spoken. */
+const proposals = (count: number, proposal = '/x') =>
+  Buffer.concat([header, Buffer.from(`${String.fromCharCode(proposal.length + 1)}${proposal}\n`.repeat(count))])
+
+/** Counts answers, which each end with a line break. */
+function counting(): { answers: number; take(data: { toString(encoding: 'latin1'): string }): void } {
+  const counted = {
+    answers: 0,
+    take(data: { toString(encoding: 'latin1'): string }) {
+      counted.answers += data.toString('latin1').split('na\n').length - 1
+    },
+  }
+  return counted
+}
+
+/** A connection that nobody has encrypted. */
+interface Bare {
+  send(bytes: Buffer): void
+  closed: Promise<unknown>
+  counted: ReturnType<typeof counting>
+}
+
+async function overTcp(host: string, port: number): Promise<Bare> {
+  const socket = connect({ host, port })
+  socket.on('error', () => undefined)
+  onTestFinished(() => void socket.destroy())
+  const counted = counting()
+  socket.on('data', counted.take)
+  await once(socket, 'connect')
+  return { send: (bytes) => void socket.write(bytes), closed: new Promise((resolve) => socket.once('close', resolve)), counted }
+}
+
+async function overWebSocket(host: string, port: number): Promise<Bare> {
+  const socket = new WebSocket(`ws://${host}:${port}`)
+  socket.on('error', () => undefined)
+  onTestFinished(() => socket.terminate())
+  const counted = counting()
+  socket.on('message', (data: Buffer) => counted.take(data))
+  await once(socket, 'open')
+  return { send: (bytes) => socket.send(bytes), closed: new Promise((resolve) => socket.once('close', resolve)), counted }
+}
+
+test.each([
+  ['TCP', '/ip4/127.0.0.1/tcp/0', overTcp],
+  ['a WebSocket', '/ip4/127.0.0.1/tcp/0/ws', overWebSocket],
+])(
+  'over %s, a stranger that proposes encryptions without end is answered a few times, and one that proposes some is not disconnected',
+  async (_, listen, open) => {
+    const engine = await startedLibp2pEngine({ listen: [listen] })
+    const { name = '', port = 0 } = endpointOf(multiaddr((await engine.multiaddrs())[0] ?? '')) ?? {}
+    const honest = await open(name, port)
+    honest.send(proposals(20))
+    await expect.poll(() => honest.counted.answers).toBe(20)
+    const hostile = await open(name, port)
+    hostile.send(proposals(10_000))
+    await hostile.closed
+    expect(hostile.counted.answers).toBeLessThan(100)
+    expect(engine.limitsReached.frame_flood).toBe(1)
+    honest.send(Buffer.from('\x03/x\n'))
+    await expect.poll(() => honest.counted.answers).toBe(21)
+  },
+)
+
+/** Opens a stream without a protocol. */
+async function openStream({ connection }: HostileLibp2pPeer, say: Buffer): Promise<Stream> {
+  const muxer: { createStream(options: object): Promise<Stream> } = Reflect.get(connection, 'muxer')
+  const stream = await muxer.createStream({})
+  stream.send(say)
+  return stream
+}
+
+test.each(['/x', 'ls'])('a stream whose opener says %s without end ends, and the link does when there are many', async (proposal) => {
+  const engine = await startedLibp2pEngine({ listen: ['/ip4/127.0.0.1/tcp/0'] })
+  const [address = ''] = await engine.multiaddrs()
+  const [honest, hostile] = [await hostileLibp2pPeer(address), await hostileLibp2pPeer(address)]
+  await expect.poll(async () => (await engine.peers()).length).toBe(2)
+  const kept = await openStream(honest, proposals(20, proposal))
+  const ended = await openStream(hostile, proposals(1_000, proposal))
+  await expect.poll(() => ended.status).not.toBe('open')
+  expect(engine.limitsReached.frame_flood).toBe(1)
+  for (let count = 0; count < 40; count++) await openStream(hostile, proposals(50, proposal)).catch(() => undefined)
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  expect(engine.limitsReached.frame_flood).toBe(2)
+  expect([kept.status, honest.below.status]).toEqual(['open', 'open'])
+})

@@ -8,7 +8,7 @@ export interface LoopTurns {
   run(job: LoopJob): void
 }
 
-/** Does one piece of its work; returns whether there is more. Does not throw. */
+/** Does one piece of its work; returns whether there is more. One that throws is over, and the others go on. */
 export type LoopJob = () => boolean
 
 export interface LoopTurnsInit {
@@ -45,13 +45,20 @@ export function createLoopTurns({ turnMs, sliceMs }: LoopTurnsInit, { now, after
 
   function work(): void {
     isWorking = true
-    for (const job of waiting) {
-      if (leftMs <= 0) break
-      waiting.delete(job)
-      // Behind the others.
-      if (workOn(job)) waiting.add(job)
+    try {
+      for (const job of waiting) {
+        if (leftMs <= 0) break
+        waiting.delete(job)
+        // Behind the others.
+        if (workOn(job)) waiting.add(job)
+      }
+    } finally {
+      isWorking = false
+      awaitTurn()
     }
-    isWorking = false
+  }
+
+  function awaitTurn(): void {
     if (isTurnAwaited) return
     isTurnAwaited = true
     afterOthers(() => {

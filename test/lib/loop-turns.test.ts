@@ -38,6 +38,22 @@ describe('turns of the event loop', () => {
     expect(worked).toEqual(['flood', 'flood', 'flood', 'honest'])
   })
 
+  test('come to the others although a job has thrown', () => {
+    const { shared, job, worked, nextTurn } = turns(2)
+    const broken = () => {
+      throw new Error('broken')
+    }
+    shared.run(job('a', 3))
+    expect(() => {
+      shared.run(broken)
+      nextTurn()
+    }).toThrow('broken')
+    shared.run(job('b', 1))
+    nextTurn()
+    nextTurn()
+    expect(worked).toEqual(['a', 'a', 'a', 'b'])
+  })
+
   test('are not waited for while there is time', () => {
     const { shared, job, worked, nextTurn } = turns(5)
     shared.run(job('a', 2))

@@ -31,6 +31,7 @@ export function muxerInTurns(
 ): StreamMuxer {
   let isWaiting = false
   let isPaused = false
+  let isResuming = false
   // Before the muxer's own listener, which ends its streams: what has arrived belongs to them.
   connection.addEventListener('close', () => {
     isWaiting &&= connection.status !== 'aborted'
@@ -44,11 +45,15 @@ export function muxerInTurns(
     decoder.buffer.append(data)
     isWaiting = true
     turns.run(handleNext)
-    if (!isWaiting || isPaused || connection.readStatus !== 'readable') return
+    pause()
+  }
+  return muxer
+
+  function pause(): void {
+    if (!isWaiting || isPaused || isResuming || connection.readStatus !== 'readable') return
     isPaused = true
     connection.pause()
   }
-  return muxer
 
   function handleNext(): boolean {
     try {
@@ -82,11 +87,16 @@ export function muxerInTurns(
     if (!isPaused) return
     isPaused = false
     if (connection.readStatus !== 'paused') return
+    // It hands over what has arrived, and then reads its socket again, also if it was paused in between.
+    isResuming = true
     try {
       connection.resume()
     } catch (error) {
-      // Handed over first is what had arrived before the socket ended.
+      // The socket has ended meanwhile.
       if (!(error instanceof StreamStateError)) throw error
+    } finally {
+      isResuming = false
     }
+    pause()
   }
 }

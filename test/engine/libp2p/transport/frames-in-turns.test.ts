@@ -25,7 +25,7 @@ function muxed() {
     handleFrame.call(muxer, frame)
   })
   const readStatus = (): unknown => Reflect.get(connection, 'readStatus')
-  return { peer, readStatus, muxer, streams, handled: () => handled, nextTurn: () => later.shift()?.() }
+  return { peer, connection, readStatus, muxer, streams, handled: () => handled, nextTurn: () => later.shift()?.() }
 }
 
 const opening = yamuxFrames(1, { type: yamuxTypes.windowUpdate, flag: yamuxFlags.syn, streamOf: () => 1 })
@@ -44,6 +44,22 @@ test('frames that have arrived together are handled some in each turn, and the c
   expect(readStatus()).toBe('readable')
   peer.send(bytes(1))
   await expect.poll(handled).toBe(101)
+})
+
+test('a connection that has more when it is read again is held back again, and so is its socket', async () => {
+  const { peer, connection, readStatus, handled, nextTurn } = muxed()
+  const told: string[] = []
+  Reflect.set(connection, 'sendPause', () => told.push('paused'))
+  Reflect.set(connection, 'sendResume', () => told.push('readable'))
+  peer.send(Buffer.concat([opening, bytes(19)]))
+  await expect.poll(handled).toBe(10)
+  peer.send(bytes(99))
+  await expect.poll(() => connection.readBufferLength).toBeGreaterThan(0)
+  for (let turn = 2; turn <= 5; turn++) {
+    nextTurn()
+    expect(told.at(-1)).toBe(readStatus())
+  }
+  expect(readStatus()).toBe('paused')
 })
 
 test('frames that wait when their connection ends are handled before the muxer ends', async () => {

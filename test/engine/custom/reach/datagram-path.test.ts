@@ -6,6 +6,7 @@ import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { signals } from '../../../../src/engine/custom/reach/protocols.ts'
 import { type DatagramEnd, type DatagramEndsOptions, datagramEnds } from '../../../fixtures/datagram-ends.ts'
+import { holdDeadlines } from '../../../fixtures/held-deadlines.ts'
 
 const signal = AbortSignal.timeout(600_000)
 const patience = { timeout: 60_000 }
@@ -59,9 +60,12 @@ test('a burst that is larger than every buffer arrives whole and in order, and a
   // The credit for the burst has come back: an end that closes drops what waits for credit.
   await link.ping(signal)
   await sendAll(link, 5, 20_000)
+  // An end that closes has a second for what it has sent.
+  const passDeadlines = holdDeadlines(1_000)
   link.close({ reason: 'full', retryAfterMs: 1_000 })
+  await expect.poll(() => numbers(b), patience).toEqual(first(5))
+  passDeadlines()
   await Promise.all([link.closed, other.closed])
-  expect(numbers(b)).toEqual(first(5))
   expect(other.goodbye).toMatchObject({ reason: 'full' })
 })
 

@@ -29,6 +29,7 @@ const longest = [
   'e2e/damage',
   'e2e/package',
   'e2e/port-mapping',
+  'e2e/hostile/hostile-listeners',
   'e2e/hostile/told-dials',
   'e2e/bridge/order',
   'e2e/unjoined-topics',

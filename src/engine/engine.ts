@@ -279,6 +279,8 @@ export type EngineEvent =
   | { type: 'peer:discovery'; peerId: string; multiaddrs: string[]; source: AddressSource }
   /** A peer was not handed, or may not have received, the message with this id and those after it. */
   | { type: 'peer:behind'; peerId: string; since: string }
+  /** A linked peer is handed one message per `pauseMs`, and may ignore those of other nodes that come after later ones. */
+  | { type: 'peer:begins'; peerId: string; pauseMs: number }
   /** A peer whose link has ended may not have received the message with this id and later ones of these topics. */
   | { type: 'peer:left'; peerId: string; since: string; topics: string[] }
   /** A peer that is behind may have room again. */

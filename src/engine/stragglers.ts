@@ -5,6 +5,8 @@ import type { SignedMessage } from '../model/signed-message.ts'
  * nothing, and nothing is forwarded to them, until they have been handed everything that they missed.
  */
 export interface Stragglers {
+  /** Makes a connected peer a straggler, although it was handed everything: its user has earlier messages for it. */
+  hold(peerId: string): void
   /** Whether the peer has considerable room; `peer:room` is emitted when it does. Cheap to call. */
   hasRoom(peerId: string): boolean
   /**

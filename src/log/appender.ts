@@ -101,6 +101,8 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
       noteOwn(batch, entries)
       tail.append(previousTip, added)
       settleForeign(batch, entries)
+      // A network forwards what it brought in the turn of its verdict, and is then handed later messages of the authors.
+      if (engine.bridge !== undefined && batch.some(({ kind }) => kind === 'foreign')) await nextTurn()
       const handing = performance.now()
       const recipients = await traceShared('hand over', asked, added.length, () => outbound.send(added))
       metrics.handedOver(secondsSince(handing))

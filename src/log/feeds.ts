@@ -3,6 +3,7 @@ import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import type { LogStore } from '../store/log-store.ts'
+import { type Beginning, createBeginning } from './beginning.ts'
 
 /**
  * Feeds stragglers, which are neighbours that were not handed everything (`P2PEngine.stragglers`), from the log, in
@@ -11,6 +12,8 @@ import type { LogStore } from '../store/log-store.ts'
 export interface Feeds {
   /** The peer may have missed messages from `since` (a message id) on. */
   note(peerId: string, since: string): Straggler
+  /** The peer has just been linked, and may not have got from others what came shortly before (`peer:begins`). */
+  begin(peerId: string, pauseMs: number): void
   /** Stops feeding a peer that left. */
   drop(peerId: string): void
   /** Queues the peer to be handed some of what it missed. */
@@ -38,6 +41,20 @@ export interface Straggler {
   missed: string[]
   /** When the oldest message that is due to it was stored, as far as known. */
   oldestAt?: number
+  /** It has just been linked. */
+  begins?: true
+  /** The place at which it begins is being looked for. */
+  search?: Search | undefined
+}
+
+interface Search {
+  pauseMs: number
+  /** From the first page on. */
+  beginning?: Beginning
+  /** The next page ends here. */
+  through?: Seq
+  /** Whether the peer is subscribed to a topic. */
+  topics: Map<string, boolean>
 }
 
 export interface FeedsComponents {
@@ -58,10 +75,12 @@ export interface FeedsInit {
   limits: Pick<Limits, 'unsentWindowMs' | 'maxReadBytes'>
   /** See `NetworkOutboundInit`. */
   isToFeed(message: StoredMessage): boolean
+  /** The same for one that has just been linked, until it is no longer a straggler. */
+  isToBegin(message: StoredMessage): boolean
 }
 
 export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds {
-  const { limits, isToFeed } = init
+  const { limits, isToFeed, isToBegin } = init
   const { network, log, later, marked, settledAge } = components
   /** By peer id. */
   const stragglers = new Map<string, Straggler>()
@@ -109,8 +128,13 @@ export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds
    */
   async function feed(peerId: string, straggler: Straggler): Promise<void> {
     if (network.stragglers === undefined) return
-    const storedSince = settledAge() - limits.unsentWindowMs
     const hasRoom = network.stragglers.hasRoom(peerId)
+    if (straggler.search !== undefined) {
+      // It cannot be sent to yet, and its topics are not known.
+      if (!hasRoom) return
+      if (!(await findBeginning(peerId, straggler, straggler.search))) return feedLater(peerId)
+    }
+    const storedSince = settledAge() - limits.unsentWindowMs
     if (!hasRoom && straggler.missed.length === 0 && (straggler.oldestAt ?? 0) >= storedSince) return
     const after = await placeOf(straggler)
     const { tip } = await log.position()
@@ -123,7 +147,7 @@ export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds
       kind: 'topic',
       storedSince,
     })
-    const oldest = hasRoom ? await feedStep(peerId, step.messages) : step.messages[0]
+    const oldest = hasRoom ? await feedStep(peerId, straggler, step.messages) : step.messages[0]
     straggler.after = oldest === undefined ? step.scanned : oldest.seq - 1
     straggler.oldestAt = oldest?.storedAt ?? 0
     // The peer may have left and come back meanwhile.
@@ -132,9 +156,39 @@ export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds
     else feedLater(peerId)
   }
 
+  /** Reads one page. Returns whether the place to begin is found. */
+  async function findBeginning(peerId: string, straggler: Straggler, search: Search): Promise<boolean> {
+    const { tip } = await log.position()
+    search.beginning ??= createBeginning({ now: settledAge(), pauseMs: search.pauseMs, tip })
+    const step = await log.read({
+      after: 0,
+      through: search.through ?? tip,
+      order: 'desc',
+      limit: feedMessages,
+      maxBytes: limits.maxReadBytes,
+      kind: 'topic',
+      storedSince: settledAge() - limits.unsentWindowMs,
+    })
+    for (const topic of new Set(step.messages.map((message) => message.topic)))
+      if (!search.topics.has(topic)) search.topics.set(topic, (await network.subscribers(topic)).includes(peerId))
+    const last = step.messages.at(-1)
+    const wanted = step.messages.filter(
+      (message) => message.from !== peerId && search.topics.get(message.topic) === true && isToBegin(message),
+    )
+    const needsMore = search.beginning.add(wanted)
+    if (needsMore && last !== undefined && last.seq > 1) {
+      search.through = last.seq - 1
+      return false
+    }
+    const place = search.beginning.place()
+    straggler.after = Math.min(straggler.after ?? place, place)
+    straggler.search = undefined
+    return true
+  }
+
   /** Returns the first message that there was no room for. */
-  async function feedStep(peerId: string, step: StoredMessage[]): Promise<StoredMessage | undefined> {
-    const messages = step.filter((message) => message.from !== peerId && isToFeed(message))
+  async function feedStep(peerId: string, { begins }: Straggler, step: StoredMessage[]): Promise<StoredMessage | undefined> {
+    const messages = step.filter((message) => message.from !== peerId && (begins ? isToBegin(message) : isToFeed(message)))
     return messages[(await network.stragglers?.send(peerId, messages)) ?? 0]
   }
 
@@ -167,6 +221,14 @@ export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds
 
   return {
     note,
+    begin(peerId, pauseMs) {
+      const straggler = stragglers.get(peerId) ?? { missed: [] }
+      straggler.begins = true
+      straggler.search = { pauseMs, topics: new Map() }
+      stragglers.set(peerId, straggler)
+      network.stragglers?.hold(peerId)
+      feedLater(peerId)
+    },
     drop: (peerId) => void stragglers.delete(peerId),
     feed: feedLater,
     feedAll() {
@@ -176,6 +238,9 @@ export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds
     placeOf,
     placeBefore,
     positions: (others) =>
-      [...stragglers.values(), ...others].map(({ after, missed }) => (missed.length > 0 ? marked() : (after ?? marked()))),
+      [...stragglers.values(), ...others]
+        // One that begins was kept from nothing that would be lost here.
+        .filter(({ search, after, missed }) => search === undefined || after !== undefined || missed.length > 0)
+        .map(({ after, missed }) => (missed.length > 0 ? marked() : (after ?? marked()))),
   }
 }

@@ -40,6 +40,8 @@ export interface NetworkOutboundInit {
   isToSend(message: StoredMessage): boolean
   /** Whether a straggler of this network is handed a message of the log, of any author, that it may have missed. */
   isToFeed(message: StoredMessage): boolean
+  /** The same of a peer that has just been linked, and may not have got from others what came shortly before. */
+  isToBegin(message: StoredMessage): boolean
   /** The messages are about to be handed to the network. */
   onSend(messages: StoredMessage[]): void
 }
@@ -77,7 +79,7 @@ const expireMessages = 10
 const tickMs = 1_000
 
 export function createNetworkOutbound(init: NetworkOutboundInit, components: NetworkOutboundComponents): NetworkOutbound {
-  const { limits, author, isToSend, isToFeed, onSend } = init
+  const { limits, author, isToSend, onSend } = init
   const { network, log, mark, counts, logger, age, settledAge } = components
   /** Topics with messages that were handed to no peer; all messages after the position are to be sent. */
   const waiting = new Map<string, Seq>()
@@ -93,14 +95,15 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
   let marked: Seq = 0
   /** One hand-over at a time, so that messages leave in the order of their sequence numbers. */
   const inTurn = createSerial()
-  const feeds = createFeeds({ limits, isToFeed }, { network, log, later, marked: () => marked, settledAge })
+  const feeds = createFeeds(init, { network, log, later, marked: () => marked, settledAge })
   let ticker: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
 
   async function handOver(batch: StoredMessage[]): Promise<Map<Seq, number>> {
     const due = batch.filter(isToSend)
     for (const topic of new Set(due.map((message) => message.topic))) {
-      if (waiting.has(topic)) await flushBefore(topic, batch)
+      // If it fails, the messages of the batch wait too.
+      if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1).catch(warn)
     }
     // A topic that just gained its first subscriber is sent from its first waiting message on.
     const sendable = due.filter(({ topic }) => !waiting.has(topic))
@@ -111,11 +114,6 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     if (last !== undefined) recent.push({ through: last.seq, at: age() })
     const handed = new Map(sendable.map(({ seq }, index) => [seq, recipients[index] ?? 0]))
     return new Map(due.map(({ seq }) => [seq, handed.get(seq) ?? 0]))
-  }
-
-  /** What waits of a topic before a batch. Should it fail, the messages of the batch wait too. */
-  async function flushBefore(topic: string, batch: StoredMessage[]): Promise<void> {
-    await flush(topic, (batch[0]?.seq ?? 1) - 1).catch(warn)
   }
 
   /**
@@ -205,6 +203,9 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
         break
       case 'peer:behind':
         feeds.note(event.peerId, event.since)
+        break
+      case 'peer:begins':
+        feeds.begin(event.peerId, event.pauseMs)
         break
       case 'peer:room':
         feeds.feed(event.peerId)

@@ -58,6 +58,12 @@ type Passage = Partial<Record<NetworkKind, 'brought' | 'handed'>>
  */
 const maxPassages = 20_000
 
+/**
+ * A fetched message that was seen first this long ago at most, in milliseconds, is handed to a peer that has just been
+ * linked. Peers of other implementations remember the ids of messages for longer.
+ */
+const recentMs = 60_000
+
 export function createOutbound(init: { limits: OutboundLimits }, components: OutboundComponents): Outbound {
   const { engine, log, logger, age = Date.now, settledAge = age } = components
   const { peerId, bridge, networks } = engine
@@ -73,7 +79,8 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
         ...init,
         author: bridge === undefined ? peerId : undefined,
         isToSend: (message) => message.topic !== directTopic && (message.from === peerId ? isNew(message) : crosses(message, network)),
-        isToFeed: (message) => (isNew(message) ? belongs(message, network) : message.from !== peerId && crosses(message, network)),
+        isToFeed: (message) => isFor(network, message, isNew(message)),
+        isToBegin: (message) => isFor(network, message, isRecent(message)),
         onSend: (messages) => noteHanded(messages, network),
       },
       { network, log, mark: markOf(network), counts, logger, age, settledAge },
@@ -84,6 +91,15 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   function crosses({ id, topic, firstSeenAt = Number.POSITIVE_INFINITY }: StoredMessage, { kind }: WayOut): boolean {
     if (bridge?.carries(topic, kind) !== true || firstSeenAt < settledAge() - init.limits.unsentWindowMs) return false
     return passages.get(id)?.[kind] !== 'brought'
+  }
+
+  /** Whether a straggler of the network is handed a message: a live one, or one that was fetched. */
+  function isFor(network: WayOut, message: StoredMessage, isLive: boolean): boolean {
+    return isLive ? belongs(message, network) : message.from !== peerId && crosses(message, network)
+  }
+
+  function isRecent({ firstSeenAt = Number.POSITIVE_INFINITY }: StoredMessage): boolean {
+    return firstSeenAt >= settledAge() - recentMs
   }
 
   /** Whether a network has live messages like this one: our own, those that it brought, and those that are carried to it. */

@@ -157,6 +157,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
         notices.tell('update', event.peerId)
         break
       case 'peer:behind':
+      case 'peer:begins':
       case 'peer:left':
       case 'peer:room':
       case 'message:announced':

@@ -32,16 +32,18 @@ interface CellInit {
   readonly routed?: boolean
   /** Why it is tried only with `PEERGATE_INTEROP=all`: it fails now and then for a reason that is not mended yet. */
   readonly onDemand?: string
+  /** Milliseconds; by default three minutes. */
+  readonly timeout?: number
 }
 
 const titles: Record<PeerKind, string> = { go: 'Go', kubo: 'Kubo', rust: 'Rust', python: 'Python' }
 
 /** Milliseconds: a cell waits for conditions, and takes some ten seconds on a machine that has nothing else to do. */
-const timeout = 180_000
+const usualTimeout = 180_000
 
 /** A test, which says what it counted. It is skipped where a peer that it needs was not built. */
 export function cell(
-  { kinds, peer = titles[kinds[0]], name, alone = false, routed = false, onDemand }: CellInit,
+  { kinds, peer = titles[kinds[0]], name, alone = false, routed = false, onDemand, timeout = usualTimeout }: CellInit,
   body: () => Promise<string>,
 ): void {
   test(`${peer}: ${name}`, { timeout }, async ({ task, skip }) => {

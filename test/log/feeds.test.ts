@@ -205,3 +205,71 @@ describe('a neighbour that has no room for everything', () => {
     expect(await mark()).toBe(0)
   })
 })
+
+describe('a peer of another implementation that has just been linked', () => {
+  const begins = { type: 'peer:begins', peerId: 'new', pauseMs: 10 } as const
+  /** As many steps as the tests need: each reads one page. */
+  async function passes(pass: (ms: number) => Promise<void>): Promise<void> {
+    for (let step = 0; step < 12; step++) await pass(0)
+  }
+
+  test('is held at once, and fed what came shortly before, of its topics, once it has room', async () => {
+    const { engine, append, message, pass } = await outbound()
+    await append(message('long ago'))
+    await pass(60_000)
+    await append(message('one'), message('of another', { from: someAuthor }))
+    engine.subscribers = ['peer', 'new']
+    engine.room = 0
+    engine.listener(begins)
+    expect(engine.held).toEqual(['new'])
+    await pass(0)
+    engine.room = Number.POSITIVE_INFINITY
+    engine.listener({ type: 'peer:room', peerId: 'new' })
+    await passes(pass)
+    expect(engine.fed).toEqual(['one', 'of another'])
+    expect(engine.settled).toEqual(['new'])
+  })
+
+  test('is fed from an earlier place that it is known to have missed', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const first = message('missed')
+    await append(first)
+    await pass(60_000)
+    await append(message('new'))
+    engine.subscribers = ['new']
+    engine.listener({ type: 'peer:behind', peerId: 'new', since: first.id })
+    engine.listener(begins)
+    await passes(pass)
+    expect(engine.fed).toEqual(['missed', 'new'])
+  })
+
+  test('is fed what came before the last page of the log too, page by page', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const texts = Array.from({ length: 450 }, (_, number) => `${number}`)
+    await append(...texts.map((text) => message(text)))
+    engine.subscribers = ['new']
+    engine.listener(begins)
+    await passes(pass)
+    expect(engine.fed).toEqual(texts)
+  })
+
+  test('does not hold the sent mark before it can be sent to', async () => {
+    const { engine, append, message, mark, pass } = await outbound()
+    engine.subscribers = ['peer', 'new']
+    engine.room = 0
+    engine.listener(begins)
+    await append(message('one'))
+    await pass(defaultLimits.sentWindowMs + 2_000)
+    expect(await mark()).toBe(1)
+  })
+
+  test('is fed what was fetched too, if it was new a minute ago', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const seen = (ago: number) => ({ from: someAuthor, firstSeenAt: Date.now() - ago })
+    await append(message('of yesterday', seen(86_400_000)), message('missed meanwhile', seen(50_000)), message('live'))
+    engine.subscribers = ['new']
+    engine.listener(begins)
+    await passes(pass)
+    expect(engine.fed).toEqual(['missed meanwhile', 'live'])
+  })
+})

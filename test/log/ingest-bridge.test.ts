@@ -194,3 +194,22 @@ test('what was fetched in the millisecond of the start is forwarded by the netwo
   expect(await ingest.takePast([{ message, firstSeenAt: at - 61_000 }], ['custom'])).toMatchObject({ stored: 1 })
   expect(await hear(message, 'custom')).toBe('accept')
 })
+
+test('a network has forwarded what it brought when it is handed a later message of the author that the other has brought', async () => {
+  const gated = gatedLog()
+  const { hear, libp2p, ingest } = await bridgeRoad({ wrapLog: gated.wrap })
+  const { sign } = await author()
+  const [before, first, second] = [sign('before'), sign('first'), sign('second')]
+  const happened: string[] = []
+  void hear(before, 'custom')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  void hear(first, 'libp2p').then((verdict) => happened.push(`first: ${verdict}`))
+  void hear(second, 'custom')
+  await expect.poll(() => ingest.backlog.messages).toBe(2)
+  gated.gates[0]?.resolve()
+  await expect.poll(() => gated.gates.length).toBe(2)
+  libp2p.onSend = () => happened.push('second is handed over')
+  gated.gates[1]?.resolve()
+  await expect.poll(() => libp2p.sent).toEqual(['before', 'second'])
+  expect(happened).toEqual(['first: accept', 'second is handed over'])
+})

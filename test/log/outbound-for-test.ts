@@ -34,6 +34,7 @@ export function fakeNetwork(kind: NetworkKind) {
     /** How often it was fed. */
     feeds: 0,
     settled: [] as string[],
+    held: [] as string[],
     /** The largest data that its peers take. */
     maxBytes: Number.POSITIVE_INFINITY,
     /** Ids of what was handed over and has not left. */
@@ -60,6 +61,7 @@ export function fakeNetwork(kind: NetworkKind) {
       return messages.map(() => takes)
     },
     stragglers: {
+      hold: (peerId) => void engine.held.push(peerId),
       hasRoom: () => engine.room > 0,
       async send(_peerId, messages) {
         engine.feeds++

@@ -273,6 +273,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     signDirect: ({ to, data }) => sealDirect({ to, data, sequence: sequenceBytes(identity.nextSequence()) }, identity.seed),
     send: async (messages) => running?.gossip.raw.send(messages) ?? messages.map(() => 0),
     stragglers: {
+      hold: (other) => running?.gossip.lanes.hold(other),
       hasRoom: (other) => running?.gossip.lanes.hasRoom(other) ?? false,
       send: async (other, messages) => running?.gossip.raw.feed(other, messages) ?? 0,
       settle: (other) => running?.gossip.lanes.settle(other) ?? true,
@@ -280,12 +281,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       unsent: () => running?.gossip.lanes.unsent() ?? [],
     },
     request: (other, protocol, body, options) => protocols.request(running?.node, other, protocol, body, options),
-    async handle(protocol, handler, options) {
-      protocols.handle(protocol, handler, options)
-    },
-    async unhandle(protocol) {
-      protocols.unhandle(protocol)
-    },
+    handle: async (protocol, handler, options) => protocols.handle(protocol, handler, options),
+    unhandle: async (protocol) => protocols.unhandle(protocol),
     get dropped() {
       return inboundGate.dropped
     },

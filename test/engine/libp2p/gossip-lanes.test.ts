@@ -260,3 +260,34 @@ describe('a peer that is sent one message at a time', () => {
     expect(peer.rpcs.at(-1)).toEqual(['five'])
   })
 })
+
+describe('a peer that may ignore late messages', () => {
+  const known = { ...kubo, mayIgnoreLate: true }
+  const begins = { type: 'peer:begins', peerId, pauseMs: 30 }
+
+  test('is told to begin once for a link, and is handed nothing while it is held', () => {
+    const { lanes, make, peer, news } = lanesTo(known)
+    lanes.told(peerId)
+    expect(news()).toEqual([begins])
+    lanes.hold(peerId)
+    expect(lanes.hand(peerId, make('one'))).toEqual([false])
+    expect(peer.rpcs).toEqual([])
+    expect([lanes.settle(peerId), lanes.settle(peerId)]).toEqual([false, true])
+    expect(lanes.hand(peerId, make('two'))).toEqual([true])
+    lanes.identified(peerId)
+    expect(news()).toEqual([])
+    lanes.gone(peerId)
+    news()
+    lanes.told(peerId)
+    expect(news()).toContainEqual(begins)
+  })
+
+  test('is told to begin when it has said what it is', () => {
+    const { lanes, peer, news } = lanesTo(foreign)
+    lanes.told(peerId)
+    expect(news()).toEqual([])
+    peer.traits = known
+    lanes.identified(peerId)
+    expect(news()).toEqual([begins])
+  })
+})

@@ -6,7 +6,13 @@ export const bridge = [
     'src/log/outbound.ts',
     ['test/log/outbound-bridge.test.ts', 'test/log/feeds.test.ts', 'test/log/ingest-bridge.test.ts'],
     [
-      ['a straggler is fed what came by history', '(isNew(message) ? belongs(message, network) :', '(belongs(message, network) ||'],
+      ['a straggler is fed what came by history', 'return isLive ? belongs', 'return isLive || belongs(message, network) ? belongs'],
+      [
+        'what was fetched is kept from a peer that begins',
+        'return firstSeenAt >= settledAge() - recentMs',
+        'return firstSeenAt > Date.now() * 2',
+      ],
+      ['what was fetched, however old, is handed to a peer that begins', 'return firstSeenAt >= settledAge() - recentMs', 'return true'],
       ['a message goes back to the network that brought it', "return passages.get(id)?.[kind] !== 'brought'", 'return true'],
       ['a message of any age crosses', ' || firstSeenAt < settledAge() - init.limits.unsentWindowMs) return', ') return'],
       ['a network forwards what it was handed', "if (passage?.[network] === 'handed') return false", ''],
@@ -49,7 +55,10 @@ export const bridge = [
   ...breaks(
     'src/log/appender.ts',
     ['test/log/ingest-bridge.test.ts'],
-    [['what others wrote is lost with a batch that seemed to fail', 'engine.bridge === undefined ? [] : idsOf(others)', '[]']],
+    [
+      ['what others wrote is lost with a batch that seemed to fail', 'engine.bridge === undefined ? [] : idsOf(others)', '[]'],
+      ['a network is handed later messages before it has forwarded earlier ones', '&& batch.some(', '&& !batch.some('],
+    ],
   ),
   ...breaks(
     'src/engine/both/interest.ts',

@@ -111,6 +111,17 @@ export const logReading = [
     ],
   ),
   ...breaks(
+    'src/log/beginning.ts',
+    ['test/log/beginning.test.ts'],
+    [
+      ['a new link begins at the tip', 'sentAt > now - marginMs', 'sentAt > now'],
+      ['others are taken to keep the pace', 'const slowness = 2', 'const slowness = 1'],
+      ['a queue that was empty is looked for in vain', 'idle > marginMs + idleMs || ', ''],
+      ['what others have still to send counts from its time only', 'Math.max(sentAt, times[index] ?? 0)', '(times[index] ?? 0)'],
+      ['all of a long log is read', ' || seqs.length >= maxMessages', ''],
+    ],
+  ),
+  ...breaks(
     'src/log/feeds.ts',
     ['test/log/feeds.test.ts', 'test/log/feeds-changes.test.ts'],
     [
@@ -130,6 +141,11 @@ export const logReading = [
         'if (due.size > 0) await feedNext()\n      isFeeding = false',
       ],
       ['a straggler without room is read for', 'if (!hasRoom && straggler.missed.length === 0 &&', 'if (due.size < 0 &&'],
+      ['a peer that begins is fed as others are', '(begins ? isToBegin(message)', '(begins ? isToFeed(message)'],
+      ['a peer that begins is not held', 'network.stragglers?.hold(peerId)', ''],
+      ['a peer begins before its topics are known', 'if (!hasRoom) return\n', ''],
+      ['a peer begins with the last page', 'if (needsMore && last !== undefined && last.seq > 1) {', 'if (false) {'],
+      ['a peer that begins holds the sent mark', 'search === undefined || after !== undefined || missed.length > 0', 'after !== 0'],
       ['what waits does not go to a straggler', 'straggler.after = Math.min(straggler.after ?? after, after)', 'void after'],
       ['what waits takes a straggler ahead', 'straggler.after = Math.min(straggler.after ?? after, after)', 'straggler.after = after'],
       [
@@ -141,7 +157,7 @@ export const logReading = [
       ['what is too old for a straggler without room is kept for it', ' && (straggler.oldestAt ?? 0) >= storedSince) return', ') return'],
       ['a straggler is fed everything at once', 'hasRoom ? feedMessages : 1', 'hasRoom ? limits.maxReadMessages : 1'],
       ['a straggler is fed what is too old', 'storedSince,\n    })', '})'],
-      ['a straggler is fed its own messages', 'message.from !== peerId && isToFeed(message)', 'isToFeed(message)'],
+      ['a straggler is fed its own messages', 'message.from !== peerId && (begins', '(begins'],
       ['what a straggler has no room for is left out', 'oldest === undefined ? step.scanned : oldest.seq - 1', 'step.scanned'],
       ['the first that a straggler has no room for is left out', 'step.scanned : oldest.seq - 1', 'step.scanned : oldest.seq'],
       ['a straggler without room is taken for one that has everything', 'if (oldest !== undefined || stragglers', 'if (stragglers'],

@@ -11,7 +11,7 @@ export const publishing = [
       ['the sent mark passes what has not left', ', ...behind, await unsentPlace())', ', ...behind)'],
       ['the sent mark is not written', 'await mark.raise(through)', ''],
       ['what is new overtakes what waits for a subscriber that has just come', 'due.filter(({ topic }) => !waiting.has(topic))', 'due'],
-      ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flushBefore(topic, batch)', ''],
+      ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1).catch(warn)', ''],
       [
         'what the engine refused is not tried again',
         'waiting.set(topic, refused.seq - 1)\n        return',
@@ -38,7 +38,7 @@ export const publishing = [
       ],
       ['a peer that is behind is not noted', "case 'peer:behind':\n        feeds.note(event.peerId, event.since)", "case 'peer:behind':"],
       ['room is not noticed', "case 'peer:room':\n        feeds.feed(event.peerId)", "case 'peer:room':"],
-      ['what cannot be read is lost with what is new', 'await flushBefore(topic, batch)', 'await flush(topic, (batch[0]?.seq ?? 1) - 1)'],
+      ['what cannot be read is lost with what is new', '(batch[0]?.seq ?? 1) - 1).catch(warn)', '(batch[0]?.seq ?? 1) - 1)'],
       ['a subscriber that comes while something is sent misses it', '|| joined.has(topic))', ')'],
       ['a straggler whose room nobody tells of is not fed', 'feeds.feedAll()\n', ''],
       [

@@ -8,7 +8,8 @@ import { streamRoomBytes } from '../transport/bounded-muxer.ts'
 import { createDeparted } from './departed.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import type { GossipTraits } from './gossip-traits.ts'
-import { createLane, type Lane, type LaneLimits } from './lane.ts'
+import { onceHalfDrained } from './half-drained.ts'
+import { begin, createLane, type Lane, type LaneLimits } from './lane.ts'
 import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 
 /**
@@ -22,6 +23,7 @@ import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts
 export interface GossipLanes {
   /** Hands messages to a subscribed neighbour, in order. Returns for each whether it was handed over. */
   hand(peerId: string, messages: OutgoingMessage[]): boolean[]
+  hold: Stragglers['hold']
   hasRoom: Stragglers['hasRoom']
   /** Whether the peer's subscriptions are known. */
   isReady(peerId: string): boolean
@@ -68,7 +70,7 @@ export function createGossipLanes(
     openPing(peerId: string): Promise<Stream>
     /** Whether the peer has a link. gossipsub learns of the end of a link late, and for some peers never. */
     isLinked(peerId: string): boolean
-    emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:left' | 'peer:room' }>): void
+    emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:begins' | 'peer:left' | 'peer:room' }>): void
     traffic: Pick<TrafficCounter, 'sent'>
     reached: Pick<LimitsReached, 'note'>
   },
@@ -94,7 +96,13 @@ export function createGossipLanes(
     )
     lanes.set(peerId, lane)
     if (since !== undefined) emit({ type: 'peer:behind', peerId, since })
+    tellBegin(peerId, lane)
     return lane
+  }
+
+  function tellBegin(peerId: string, lane: Lane): void {
+    const pauseMs = begin(lane, traits(peerId), limits)
+    if (pauseMs !== undefined) emit({ type: 'peer:begins', peerId, pauseMs })
   }
 
   /** Writes one RPC. Returns false when the peer has no stream, or the stream has no room. */
@@ -138,18 +146,11 @@ export function createGossipLanes(
   function awaitRoom(peerId: string, lane: Lane, stream: Stream): void {
     if (lane.full === stream || stream.status !== 'open') return
     lane.full = stream
-    const enough = stream.writeBufferLength / 2
-    const events = ['drain', 'idle', 'close'] as const
-    // The stream continues to write after its drain listeners have run.
-    const look = () => queueMicrotask(check)
-    function check(): void {
-      if (stream.status === 'open' && stream.writeBufferLength > enough) return
-      for (const event of events) stream.removeEventListener(event, look)
+    onceHalfDrained(stream, () => {
       if (lane.full !== stream) return
       lane.full = undefined
       tellRoom(peerId, lane)
-    }
-    for (const event of events) stream.addEventListener(event, look)
+    })
   }
 
   function tellRoom(peerId: string, lane: Lane): void {
@@ -223,6 +224,10 @@ export function createGossipLanes(
 
   return {
     hand,
+    hold(peerId) {
+      const lane = lanes.get(peerId)
+      if (lane !== undefined) lane.isBehind = true
+    },
     hasRoom(peerId) {
       const lane = lanes.get(peerId)
       if (lane === undefined || lane.isForgotten) return false
@@ -248,7 +253,9 @@ export function createGossipLanes(
     isTooLarge: (peerId, { rpcBytes }) => rpcBytes > (lanes.get(peerId)?.maxRpcBytes ?? Number.POSITIVE_INFINITY),
     unsent: () => [...lanes].flatMap(([peerId, lane]) => (traits(peerId).catchesUp ? [] : (firstUnsent(peerId, lane) ?? []))),
     identified(peerId) {
-      if (traits(peerId).takesBatches) lanes.get(peerId)?.queue.hurry()
+      const lane = lanes.get(peerId)
+      if (lane !== undefined && traits(peerId).takesBatches) lane.queue.hurry()
+      if (lane !== undefined) tellBegin(peerId, lane)
     },
     opened(peerId) {
       const lane = lanes.get(peerId)

@@ -1,6 +1,8 @@
 /** Properties of a neighbour, by the implementation that it runs. */
 export interface GossipTraits {
   takesBatches: boolean
+  /** May ignore a message that comes after a later one of its author. */
+  mayIgnoreLate: boolean
   /**
    * Writes to disk for each message. Of the messages that wait meanwhile, it takes the newest first and ignores the
    * others.
@@ -20,8 +22,10 @@ const batchTakers = ['peergate/', 'rust-libp2p/', 'js-libp2p/']
  * up.
  */
 export function gossipTraits(agent: string | null): GossipTraits {
+  const takesBatches = batchTakers.some((name) => agent?.startsWith(name))
   return {
-    takesBatches: batchTakers.some((name) => agent?.startsWith(name)),
+    takesBatches,
+    mayIgnoreLate: agent !== null && !takesBatches,
     writesEach: agent?.startsWith('kubo/') === true,
     catchesUp: agent?.startsWith('peergate/') === true,
     reopensSlowly: agent?.startsWith('js-libp2p/') === true,

@@ -36,6 +36,8 @@ export interface Lane {
   suspectBytes: number
   /** While the peer is behind: the id of the first message that it may not have received. */
   since: string | undefined
+  /** It was told that the peer begins (`peer:begins`). */
+  hasBegun: boolean
   /** Topics of the messages that the peer was sent, or missed. */
   readonly topics: Set<string>
   readonly queue: PacedQueue<OutgoingMessage>
@@ -44,6 +46,18 @@ export interface Lane {
 }
 
 const writtenStepMs = 250
+
+/** Milliseconds between two messages to a peer that takes no batches. */
+function pauseOf({ writesEach }: GossipTraits, limits: Pick<LaneLimits, 'pacedMessageMs' | 'kuboMessageMs'>): number {
+  return writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs
+}
+
+/** The pause between two messages of a peer that begins now (`peer:begins`), once for a lane; otherwise undefined. */
+export function begin(lane: Lane, traits: GossipTraits, limits: LaneLimits): number | undefined {
+  if (lane.hasBegun || !traits.mayIgnoreLate) return undefined
+  lane.hasBegun = true
+  return pauseOf(traits, limits)
+}
 
 /** @param init.since id of the first message that the peer may not have received; undefined when it is not behind */
 export function createLane(
@@ -67,11 +81,12 @@ export function createLane(
     isForgotten: false,
     suspectBytes: 0,
     since,
+    hasBegun: false,
     topics: new Set(),
     queue: createPacedQueue(
       { maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
       {
-        pauseMs: () => (traits().writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs),
+        pauseMs: () => pauseOf(traits(), limits),
         send: (message) => send(lane, message),
         untilRead: () => lane.echo.ask(),
         onRoom,

@@ -61,7 +61,7 @@ export function boundFrames(
 ): {
   /** The peer has opened a stream. */
   opened(): void
-  /** A proposal of a protocol was answered, the so manieth of a stream. */
+  /** A proposal of a protocol was answered, and so many of its stream in all. */
   answered(answers: number): void
 } {
   const { maxFrameBytes, onFlood } = components

@@ -43,6 +43,11 @@ export const punching = [
     ],
   ),
   ...breaks(
+    'src/engine/dial/connect-time.ts',
+    ['test/engine/libp2p/transport/port-options.test.ts'],
+    [['a connected dial is given up after a pause of the process', 'isOver || giveUp(', 'giveUp(']],
+  ),
+  ...breaks(
     'src/engine/libp2p/transport/udp-port.ts',
     [`${tests}/quic-own-port.test.ts`],
     [
@@ -213,8 +218,8 @@ export const punching = [
       ['a dial that is given up goes on', "signal.addEventListener('abort', abort, { once: true })", ''],
       ['a dial that was given up before it began goes on', '  if (signal.aborted) abort()\n', ''],
       ['a caller that gives up ends a link that is open', "    signal.removeEventListener('abort', abort)\n", ''],
-      ['a dial has any time to connect', 'setTimeout(giveUp, connectMs)', 'undefined'],
-      ['a connected dial is given up after a pause of the process', 'isConnected || connecting.abort', 'connecting.abort'],
+      ['a dial has any time to connect', '(reason) => connecting.abort(reason)', '() => undefined'],
+      ['a dial that is connected is given up', '    time.end()\n    signal', '    signal'],
       ['the upgrade of a connected dial ends with the others', 'signal: connectedSignal })', 'signal })'],
     ],
   ),

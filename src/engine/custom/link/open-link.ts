@@ -79,7 +79,6 @@ class PeerLink implements Link {
   #slowed: NodeJS.Timeout | undefined
 
   constructor(init: LinkInit, components: LinkComponents) {
-    const { limits } = init
     const { socket, established, handlers, logger } = components
     this.#init = init
     this.#components = components
@@ -95,9 +94,9 @@ class PeerLink implements Link {
     this.closed = this.#close.promise
     this.greeted.catch(() => undefined)
     this.#reading = components.reading.link(this.peerId, () => this.#steer())
-    const bounds = frameBoundsFor(limits)
+    const bounds = frameBoundsFor(init.limits)
     this.#channel = createSecureChannel(
-      { ...bounds, maxWaitingBytes: limits.maxPubsubBufferBytes + bounds.maxFrameBytes + answerReserveBytes },
+      { ...bounds, maxWaitingBytes: init.limits.maxPubsubBufferBytes + bounds.maxFrameBytes + answerReserveBytes },
       {
         socket,
         established,
@@ -108,7 +107,7 @@ class PeerLink implements Link {
     )
     this.#pings = createPings({ send: (nonce) => this.#channel.write(frameTypes.ping, nonce), lost: this.#lost.signal })
     this.#requests = createRequests(
-      { limits, from: this.peerId, seen: tellerOf(init) },
+      { limits: init.limits, from: this.peerId, seen: tellerOf(init) },
       { channel: this.#channel, handlers, charge: (units) => this.charge(units), onIdle: () => this.#givingWay.onIdle(), logger },
     )
     this.#givingWay = createGivingWay({ channel: this.#channel, requests: this.#requests })

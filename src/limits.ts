@@ -88,12 +88,7 @@ export const limitsSchema = z.object({
     1,
     100,
   ),
-  maxTokens: limit(
-    10_000,
-    'Maximum access tokens of the database. At the limit a new one takes the place of one that has expired.',
-    1,
-    1_000_000,
-  ),
+  maxTokens: limit(10_000, 'Maximum access tokens of the database. Beyond it, expired ones make room, else creating one gets 409.', 1),
   sessionMs: limit(43_200_000, 'Lifetime of a browser session, in milliseconds, unless its token ends before. Default: half a day.', 1_000),
   maxSessions: limit(10_000, 'Maximum browser sessions per database, about 300 bytes each. Opening another gets 503.'),
   maxSessionsPerToken: limit(100, 'Maximum browser sessions per token. Another one ends the oldest.'),

@@ -68,6 +68,14 @@ export function costOfRows(rows: number): number {
   return Math.floor(rows / rowsPerUnit)
 }
 
+/** Comparisons of topics with patterns that cost one unit: a thousand topics, of which each is compared with few, cost a hundred. */
+const comparisonsPerUnit = 100
+
+/** The cost in units of comparing the topics of the log with patterns. */
+export function costOfComparisons(comparisons: number): number {
+  return Math.floor(comparisons / comparisonsPerUnit)
+}
+
 /** Remembered budgets of each kind, the most recently used ones. A forgotten client has a full budget again. */
 const maxClients = 50_000
 

@@ -8,6 +8,7 @@ import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
 import type { History, PageOptions } from '../log/history.ts'
 import type { Hub } from '../log/hub.ts'
+import type { Payer } from '../log/positions.ts'
 import type { ConsumerStateView } from '../model/consumer.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
@@ -83,6 +84,8 @@ export interface NewConsumer {
   settings: ConsumerSettings
   /** Where it begins: a cursor, `earliest` or `latest`. */
   after: string
+  /** Pays for finding that position. */
+  by?: Payer | undefined
 }
 
 export interface ConsumerWork
@@ -186,12 +189,12 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     return { ...found, settings }
   }
 
-  async function create({ name, client, settings, after }: NewConsumer): Promise<{ consumer: ConsumerRecord; created: boolean }> {
+  async function create({ name, client, settings, after, by }: NewConsumer): Promise<{ consumer: ConsumerRecord; created: boolean }> {
     if (settings.topics.length === 0 && !settings.direct)
       throw new ParametersConflict('A consumer needs at least one topic or pattern in "topics", or "direct".')
     const there = await store.consumers.get(name)
     if (there === undefined) await checkRoom(client)
-    const start = there ?? (await history.resolve(after, subscriptionFilter(settings)))
+    const start = there ?? (await history.resolve(after, subscriptionFilter(settings), by))
     const [position, prunedSince] = 'seq' in start ? [start.seq, start.pruneCount] : [start.position, start.prunedSince]
     const record = { name, client, settings, createdAt: now(), position, prunedSince, gaps: 0, lastGap: null }
     if (there === undefined) await joins.join(record)

@@ -1,7 +1,7 @@
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
+import { createPatternIndex } from '../model/pattern-index.ts'
 import { directTopic, type TopicFilter } from '../model/topic.ts'
-import { createPatternIndex } from './pattern-index.ts'
 
 /** Who waits for messages of which topics and patterns. */
 export interface Followers {

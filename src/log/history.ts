@@ -11,7 +11,7 @@ import { directTopic, everyTopic, everything, type TopicFilter, withDirect } fro
 import { type CountQuery, type LogStore, type Removed, scanRows } from '../store/log-store.ts'
 import type { Hub } from './hub.ts'
 import { matchesUntil } from './matches-until.ts'
-import { createPositions, expired, type Positions } from './positions.ts'
+import { createPositions, expired, type Payer, type Positions } from './positions.ts'
 import { createRowBudget, type RowBudget } from './row-budget.ts'
 
 /** The log as clients read it: positions given as cursors or words, and pages. Live delivery belongs to the hub. */
@@ -53,12 +53,10 @@ export interface PageQuery {
   count?: boolean | undefined
 }
 
-export interface PageOptions {
+export interface PageOptions extends Payer {
   signal: AbortSignal
   /** The client that asks (`clientKey`). */
   client: string
-  /** Takes the cost of a step, in units, from the client's budget. @throws RateLimited */
-  pay(units: number): void
 }
 
 export interface Page {
@@ -109,20 +107,22 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   })
   const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
 
-  async function readPage(query: PageQuery, { signal, client, pay }: PageOptions): Promise<Page> {
+  async function readPage(query: PageQuery, options: PageOptions): Promise<Page> {
+    const { signal, client, pay } = options
     using place = await reading.take(signal, client)
     if (place === undefined)
       throw new Overloaded('Too many requests are waiting for a page of messages, in all or from this client.', { retryAfterMs })
     const { limit, topics } = query
     const order = orderOf(query)
-    const start = query.after === undefined ? undefined : await resolve(query.after, topics)
+    const start = query.after === undefined ? undefined : await resolve(query.after, topics, options)
     const after = start?.seq ?? 0
-    const { seq: through, epoch: placed } = await lastBefore(query.before, topics)
+    const { seq: through, epoch: placed } = await lastBefore(query.before, topics, options)
     // The epoch in which the range was placed: if the log is replaced meanwhile, the cursors of this page are refused.
     const epoch = start === undefined ? placed : parseCursor(start.cursor).epoch
     const range = { low: after, high: Math.max(after, through) }
     const { kind, from, to, since, until } = query
-    const filters = omitUndefined({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
+    const filters = omitUndefined({ topics, kind, from, to, since, until })
+    let prunedSince = start?.pruneCount
     const items: StoredMessage[] = []
     const removed: Removed[] = []
     const isFiltered = [kind, from, to, since, until].some((filter) => filter !== undefined)
@@ -139,8 +139,10 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
         limit: Math.min(limit - items.length, maxReadMessages),
         maxBytes: maxReadBytes - bytes,
       }
-      const step = await log.read({ ...filters, ...bounds, order })
+      const step = await log.read({ ...filters, ...omitUndefined({ prunedSince }), ...bounds, order })
       if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.position(topics))
+      // What was pruned up to this step need not be compared with the topics again.
+      prunedSince = step.prunes?.count
       for (const message of step.messages) bytes += message.data.length
       items.push(...step.messages)
       removed.push(...(step.removed ?? []))

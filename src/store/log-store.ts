@@ -32,7 +32,7 @@ export interface LogStore {
    * when matching topics may have been forgotten (`forgetTopics`). `pruneCount` is the number of the newest step of
    * pruning that removed a message. `messages` is the number of stored messages that match.
    */
-  position(filter?: TopicFilter, prunedSince?: number): Promise<LogPosition>
+  position(filter?: TopicFilter, prunedSince?: number, pay?: PayComparisons): Promise<LogPosition>
   /**
    * Adds messages in one transaction, in the order given, and returns one entry each, in the same order. A message
    * whose id is already known is not stored again: its entry is `known` and names the stored message, or nothing when
@@ -128,6 +128,15 @@ export interface LogStore {
    */
   markSent(author: string, through: Seq): Promise<void>
 }
+
+/**
+ * Is called before topics are compared with patterns, with about the number of comparisons, of less than a microsecond
+ * each; may throw, which ends the call.
+ */
+export type PayComparisons = (comparisons: number) => void
+
+/** For calls that nobody pays for. */
+export const unpaid: PayComparisons = () => undefined
 
 export interface LogPosition {
   /** Epoch of the log, read together with its ends. */

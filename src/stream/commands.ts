@@ -74,7 +74,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     using held = new DisposableStack()
     held.use(await interests.open(keyOf(client), filter))
     const previous = subscriptions.get(name)
-    const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter)
+    const pay = (units: number) => void rates.take({ grantId: client.grant.id, address: client.address }, units)
+    const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter, { pay })
     if (client.signal.aborted) return
     const { seq: after, pruneCount: prunedSince, gaps } = start ? { ...start, gaps: new Map() } : goOn(previous)
     previous?.close()

@@ -37,19 +37,20 @@ export interface EventStart {
  * Joins the topics and resolves the position. EventSource gives up for good on a status other than 200. So a position
  * of another log, or a `Last-Event-ID` that is not a cursor, leads to a `gap` and then to all stored messages. After an
  * expired position the subscription continues and announces what was pruned.
- * @throws InvalidCursor (of `after`), TopicLimit, StoreUnavailable
+ * @throws InvalidCursor (of `after`), TopicLimit, RateLimited, StoreUnavailable
  */
 export async function startEvents(
   query: EventQuery,
-  components: Pick<StreamComponents, 'history'> & { interests: Interests },
+  components: Pick<StreamComponents, 'history' | 'rates'> & { interests: Interests },
 ): Promise<EventStart> {
-  const { history, interests } = components
+  const { history, interests, rates } = components
+  const pay = (units: number) => void rates.take({ grantId: query.grant.id, address: query.address }, units)
   const filter = withDirect(topicFilter(query.topics), query.direct)
   using held = new DisposableStack()
   held.use(await interests.open(clientKey({ grantId: query.grant.id, address: query.address }), filter))
   const position = query.lastEventId ?? query.after ?? 'latest'
   try {
-    const start = await history.resolve(position, filter)
+    const start = await history.resolve(position, filter, { pay })
     return { filter, ...start, gap: undefined, interest: held.move() }
   } catch (error) {
     if (error instanceof CursorExpired) {
@@ -57,7 +58,7 @@ export async function startEvents(
       return { filter, seq, pruneCount, gap: undefined, interest: held.move() }
     }
     if (!isForeign(error) && !(error instanceof InvalidCursor && query.lastEventId !== undefined)) throw error
-    const start = await history.resolve('earliest', filter)
+    const start = await history.resolve('earliest', filter, { pay })
     // Only a cursor of another log can be named as the start of the gap. Others are past the end, or are not cursors.
     const from = error instanceof CursorEpochMismatch ? position : formatCursor(parseCursor(start.cursor).epoch, 0)
     return { filter, ...start, gap: { type: 'gap', from, to: start.cursor, reason: 'other-log' }, interest: held.move() }

@@ -18,6 +18,7 @@ import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
 import type { History } from '../log/history.ts'
 import type { Hub } from '../log/hub.ts'
+import type { Payer } from '../log/positions.ts'
 import { type Grant, requireAction, requireTopics } from '../model/grant.ts'
 import { subscriptionFilter } from '../model/topic.ts'
 import type { WebhookAttemptView, WebhookChanges, WebhookInput, WebhookTestView, WebhookView, WebhookWithSecret } from '../model/webhook.ts'
@@ -54,7 +55,7 @@ export interface Webhooks extends Pick<Deliverer, 'start' | 'active'> {
    * position or other topics give up the batch that was begun.
    * @throws WebhookNotFound, WebhookChanged, and what `create` throws
    */
-  change(id: string, changes: WebhookChanges, grant: Grant): Promise<WebhookView>
+  change(id: string, changes: WebhookChanges, grant: Grant, by?: Payer): Promise<WebhookView>
   /** @throws WebhookNotFound */
   remove(id: string, grant: Grant): Promise<void>
   /** Replaces the secret. The old one signs too for `secretOverlapMs`. @throws WebhookNotFound, WebhookChanged */
@@ -69,6 +70,8 @@ export interface WebhookClient {
   grant: Grant
   /** `clientKey`. */
   client: string
+  /** Pays for finding the position. */
+  by?: Payer | undefined
 }
 
 export interface WebhooksInit {
@@ -128,12 +131,16 @@ export function createWebhooks(init: WebhooksInit, components: WebhooksComponent
   }
 
   /** Where a webhook starts to read. @throws Forbidden, InvalidWebhook, DialForbidden, and what `resolve` throws */
-  async function admitted(settings: WebhookRecord['settings'], after: string | undefined, grant: Grant): Promise<string | undefined> {
+  async function admitted(
+    settings: WebhookRecord['settings'],
+    after: string | undefined,
+    { grant, by }: Pick<WebhookClient, 'grant' | 'by'>,
+  ): Promise<string | undefined> {
     checkSettings(settings, { targets })
     const filter = subscriptionFilter(settings)
     requireAction(grant, 'read')
     requireTopics(grant, filter)
-    return after === undefined ? undefined : (await history.resolve(after, filter)).cursor
+    return after === undefined ? undefined : (await history.resolve(after, filter, by)).cursor
   }
 
   /** Changes a webhook, whatever a delivery in progress does. @throws WebhookNotFound, WebhookChanged */
@@ -164,9 +171,9 @@ export function createWebhooks(init: WebhooksInit, components: WebhooksComponent
     get active() {
       return deliverer.active
     },
-    async create(input, { grant, client }) {
+    async create(input, { grant, client, by }) {
       const settings = settingsOf(input)
-      const cursor = await admitted(settings, input.after ?? 'latest', grant)
+      const cursor = await admitted(settings, input.after ?? 'latest', { grant, by })
       // Fails now when there is no room for the topics, and not later at every delivery.
       for (const topic of settings.topics.filter((each) => subscriptionFilter({ topics: [each] }).exact.length > 0)) {
         const use = await topics.use(topic, client)
@@ -191,12 +198,12 @@ export function createWebhooks(init: WebhooksInit, components: WebhooksComponent
       return { items: items.map((webhook) => webhookView(webhook, { clock, publicKeys: keys })), next }
     },
     get: async (id, grant) => await view(await find(id, grant)),
-    async change(id, changes, grant) {
+    async change(id, changes, grant, by) {
       const before = await find(id, grant)
       const { state, after, ...more } = changes
       if (!isOwner(before, grant) && (after !== undefined || Object.keys(more).length > 0))
         throw new Forbidden('Only the token that made the webhook can change more than its state.')
-      const cursor = isOwner(before, grant) ? await admitted(changedSettings(before.settings, changes), after, grant) : undefined
+      const cursor = isOwner(before, grant) ? await admitted(changedSettings(before.settings, changes), after, { grant, by }) : undefined
       const webhook = await changed(id, ({ settings, progress, ...now }) => {
         const to = changedSettings(settings, changes)
         const isOther = !isDeepStrictEqual(subscriptionFilter(to), subscriptionFilter(settings))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { costOfRows } from '../../src/access/rates.ts'
+import { costOfComparisons, costOfRows } from '../../src/access/rates.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound, RateLimited } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { createHistory, type History, type PageQuery } from '../../src/log/history.ts'
@@ -39,6 +39,25 @@ async function walk(history: History, order: 'asc' | 'desc', limit: number, topi
 }
 
 describe('resolve', () => {
+  test('has its client pay for the comparisons of many patterns with topics, before they are made', async () => {
+    const history = await historyOf(Array.from({ length: 600 }, (_, number) => `a.${number}.b`))
+    const topics = { exact: [], patterns: Array.from({ length: 20 }, (_, number) => `*.${number}.*`) }
+    let [paid, budget] = [0, 1_000]
+    const pay = (units: number) => {
+      if (paid + units > budget) throw new RateLimited('Too much.')
+      paid += units
+    }
+    expect(await history.resolve('earliest', topics, { pay })).toMatchObject({ seq: 0 })
+    // Two steps of five hundred topics.
+    expect(paid).toBe(costOfComparisons(2 * 5_000))
+    for (const position of ['latest', 'memory.3']) await history.resolve(position, topics, { pay })
+    expect(paid).toBe(2 * costOfComparisons(2 * 5_000))
+    budget = paid + 10
+    await expect(history.page({ topics, after: 'memory.3', limit: 1 }, { ...asking, pay })).rejects.toThrow(RateLimited)
+    await expect(history.page({ topics, before: 'memory.3', limit: 1 }, { ...asking, pay })).rejects.toThrow(RateLimited)
+    expect(paid).toBe(2 * costOfComparisons(2 * 5_000))
+  })
+
   test('knows the words and cursors of its log', async () => {
     const history = await historyOf(['a', 'b', 'a', 'b'])
     expect(await history.resolve('earliest')).toMatchObject({ seq: 0 })

@@ -50,7 +50,8 @@ export function consumerRoutes(app: App, components: ConsumerComponents): void {
     handler: async ({ params: { name }, body, grant, client }, reply) => {
       const { after = 'latest', topics = [], direct = false, order = 'none', ...change } = body
       const settings = { topics, direct, order, ...consumerDefaults, ...omitUndefined(change) }
-      const { consumer, created } = await consumers.create({ name, client: keyOf({ grant, client }), settings, after })
+      const by = pageOptions({ grant, client }, reply, rates)
+      const { consumer, created } = await consumers.create({ name, client: by.client, settings, after, by })
       return reply.code(created ? 201 : 200).send(view(consumer))
     },
   })

@@ -1,16 +1,25 @@
+import type { Rates } from '../../access/rates.ts'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import type { App } from '../operation.ts'
+import { pageOptions } from '../page-options.ts'
 import { webhookContract } from './webhook-contract.ts'
 
-export function webhookRoutes(app: App, components: { webhooks: Omit<Webhooks, 'start' | 'stop' | 'active'> }): void {
-  const { webhooks } = components
+export function webhookRoutes(
+  app: App,
+  components: { webhooks: Omit<Webhooks, 'start' | 'stop' | 'active'>; rates: Pick<Rates, 'take'> },
+): void {
+  const { webhooks, rates } = components
 
   app.route({
     ...webhookContract.createWebhook,
     handler: async ({ body, grant, client }, reply) => {
-      const webhook = await webhooks.create(body, { grant, client: keyOf({ grant, client }) })
+      const webhook = await webhooks.create(body, {
+        grant,
+        client: keyOf({ grant, client }),
+        by: pageOptions({ grant, client }, reply, rates),
+      })
       reply.code(201).header('location', `/v1/webhooks/${webhook.id}`)
       return webhook
     },
@@ -28,7 +37,8 @@ export function webhookRoutes(app: App, components: { webhooks: Omit<Webhooks, '
 
   app.route({
     ...webhookContract.changeWebhook,
-    handler: ({ params, body, grant }) => webhooks.change(params.id, body, grant),
+    handler: ({ params, body, grant, client }, reply) =>
+      webhooks.change(params.id, body, grant, pageOptions({ grant, client }, reply, rates)),
   })
 
   app.route({

@@ -4,7 +4,7 @@ import { createWriteBehind } from '../../lib/write-behind.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import type { AppendEntry, PublishedItem } from '../log-append.ts'
-import type { Damaged, LogQuery, LogStep, LogStore, Pruned } from '../log-store.ts'
+import { type Damaged, type LogQuery, type LogStep, type LogStore, type Pruned, unpaid } from '../log-store.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
 import { type DamageNews, misplaced, type ReadRow, sort, withRemoved } from '../shared/damage.ts'
 import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../shared/epoch.ts'
@@ -163,7 +163,7 @@ export function createPostgresLog(
   return {
     settle,
     epoch: async () => epoch,
-    position: (filter, prunedSince = 0) => readPosition(database, filter, prunedSince),
+    position: (filter, prunedSince = 0, pay = unpaid) => readPosition(database, { filter, prunedSince, pay }),
     async tryWrite() {
       files.check()
       await database.write(putRecord, [probeKey, Buffer.from(String(Date.now()))])

@@ -1,5 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
 import { directTopic, type TopicFilter, topicsOf } from '../../model/topic.ts'
+import { createTopicMatcher } from '../../model/topic-matcher.ts'
 import {
   type CountQuery,
   type CountStep,
@@ -8,10 +9,13 @@ import {
   type LogQuery,
   type LogStep,
   type OutlineQuery,
+  type PayComparisons,
   type Removed,
   scanRows,
 } from '../log-store.ts'
 import { sort } from '../shared/damage.ts'
+import { rowsFor } from '../shared/pattern-rows.ts'
+import { areMany, findTopicEnds, isAtOnce, type TopicRow } from '../shared/topic-ends.ts'
 import { toRemoved } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { sumIsWrong } from './functions.ts'
@@ -45,6 +49,9 @@ function forgottenThrough(filter: TopicFilter | undefined, since: string, values
     AND (k."emptySince" IS NULL OR k."emptySince" > 0))`
   return `CASE WHEN ${remembered} = ${values.add(names.length)}::bigint THEN 0 ELSE ${through} END`
 }
+
+/** Comparisons that a pattern costs which one statement compares with the names of topics, of which there may be thousands. */
+const comparisonsOfPattern = 2_000
 
 /** Rows of the log in the order of an index. `between`: after one seq and up to another. */
 interface Series {
@@ -83,6 +90,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const series = only === undefined ? numbered : ofTopic(values.add(only))
   const conditions = conditionsOf(query, only === undefined, values)
   const limit = values.add(query.limit)
+  const rows = values.add(rowsFor(query.topics))
   const maxBytes = values.add(query.maxBytes ?? Number.MAX_SAFE_INTEGER)
   const pruned = query.prunedSince === undefined ? '' : prunedAfter(query.topics, { after, since: values.add(query.prunedSince) }, values)
   const concerned = query.topics === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', query.topics, values)})`
@@ -93,7 +101,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
       SELECT m."seq", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size, ${sumIsWrong} AS wrong
       FROM "Message" AS m
       WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM l))`)}
-      ORDER BY ${series.order(direction)} LIMIT ${conditions === 'true' ? `least(${limit}::bigint, ${scanRows})` : scanRows}),
+      ORDER BY ${series.order(direction)} LIMIT ${conditions === 'true' ? `least(${limit}::bigint, ${rows}::bigint)` : `${rows}::bigint`}),
     found AS MATERIALIZED (
       SELECT f."seq" FROM (
         SELECT w."seq", sum(w.size) OVER (ORDER BY w."seq" ${direction}) - w.size AS before FROM looked AS w WHERE ${conditions}
@@ -118,22 +126,23 @@ export async function count(database: PostgresDatabase, query: CountQuery): Prom
   const [only] = query.topics?.patterns.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
   const series = only === undefined ? numbered : ofTopic(values.add(only))
   const conditions = conditionsOf(query, only === undefined, values)
+  const rows = values.add(rowsFor(query.topics))
   const sql = `WITH looked AS MATERIALIZED (
       SELECT m."seq", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", ${sumIsWrong} AS wrong FROM "Message" AS m
       WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM "Log" WHERE "id" = 1))`)}
-      ORDER BY ${series.order('ASC')} LIMIT ${scanRows})
+      ORDER BY ${series.order('ASC')} LIMIT ${rows}::bigint)
     SELECT count(*), max(w."seq"), count(*) FILTER (WHERE NOT w.wrong AND ${conditions}),
       coalesce(array_agg(w."seq"::text) FILTER (WHERE w.wrong AND ${conditions}), '{}') FROM looked AS w`
   const [[looked, last, messages, wrong] = []] = await database.read(sql, values.list)
   const bad = Array.isArray(wrong) ? wrong.map(Number) : []
-  return { messages: Number(messages), bad, scanned: Number(looked) < scanRows ? query.through : Number(last) }
+  return { messages: Number(messages), bad, scanned: Number(looked) < rowsFor(query.topics) ? query.through : Number(last) }
 }
 
-/** Pruned topics, and, without a name, what was pruned of forgotten topics. */
+/** Pruned topics, of which `collect` finds those that many patterns match, and, without a name, what was pruned of forgotten topics. */
 function prunedAfter(topics: TopicFilter | undefined, { after, since }: { after: string; since: string }, values: Values): string {
   return `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
       WHERE t."prunedAt" > ${since} AND t."prunedThrough" > ${after}
-        ${topics === undefined ? '' : `AND ${topicCondition('t."name"', topics, values)}`}
+        ${topics === undefined || areMany(topics) ? '' : `AND ${topicCondition('t."name"', topics, values)}`}
     UNION ALL SELECT 'pruned', f.through, ${nulls(14)} FROM (SELECT ${forgottenThrough(topics, since, values)} AS through FROM l) AS f
       WHERE f.through > ${after}`
 }
@@ -165,7 +174,7 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
     .map(([, ...row]) => toRow(row))
     .toSorted((one, other) => (query.order === 'asc' ? one.seq - other.seq : other.seq - one.seq))
   const high = Math.max(query.after, Math.min(query.through ?? Number.MAX_SAFE_INTEGER, Number(tip)))
-  const lastLooked = Number(looked) === scanRows ? Number(window.at(-3)) : undefined
+  const lastLooked = Number(looked) === rowsFor(query.topics) ? Number(window.at(-3)) : undefined
   const bytes = found.reduce((sum, row) => sum + row.bytes, 0)
   const last = found.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY) ? found.at(-1)?.seq : undefined
   const end = last ?? lastLooked
@@ -180,10 +189,10 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
     noted: of('removed').map(([, seq, id, topic, , , , , deleted]) => toRemoved([seq, id, topic, deleted])),
   }
   if (query.prunedSince === undefined) return step
-  const topics = of('pruned').map(([, through, , , topic]) => ({
-    topic: topic === null ? undefined : String(topic),
-    through: Number(through),
-  }))
+  const matcher = query.topics !== undefined && areMany(query.topics) ? createTopicMatcher(query.topics) : undefined
+  const topics = of('pruned')
+    .map(([, through, , , topic]) => ({ topic: topic === null ? undefined : String(topic), through: Number(through) }))
+    .filter(({ topic }) => topic === undefined || matcher?.matches(topic) !== false)
   // The last two columns are a message's sum and checksum; the one before them is a 64-bit number.
   return { ...step, prunes: { count: Number(ends.at(-3)), topics } }
 }
@@ -234,10 +243,19 @@ export async function outline(database: PostgresDatabase, query: OutlineQuery): 
   }
 }
 
-export async function readPosition(database: PostgresDatabase, filter: TopicFilter | undefined, prunedSince: number): Promise<LogPosition> {
+const rowColumns = 't."name", t."messages", t."firstSeq", t."prunedThrough", t."prunedAt"'
+
+/** Many patterns are compared with the names of topics here, in steps after the statement that reads the ends of the log. */
+export async function readPosition(
+  database: PostgresDatabase,
+  query: { filter: TopicFilter | undefined; prunedSince: number; pay: PayComparisons },
+): Promise<LogPosition> {
+  const { filter, prunedSince, pay } = query
+  const isStepwise = filter !== undefined && areMany(filter)
   const values = new Values()
   const since = values.add(prunedSince)
-  const condition = filter === undefined ? 'true' : nameCondition('t."name"', filter, values)
+  if (filter !== undefined && !isStepwise && !isAtOnce(filter)) pay(filter.patterns.length * comparisonsOfPattern)
+  const condition = filter === undefined ? 'true' : isStepwise ? 'false' : nameCondition('t."name"', filter, values)
   const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
   const forgotten = forgottenThrough(filter, since, values)
   const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),
@@ -247,12 +265,26 @@ export async function readPosition(database: PostgresDatabase, filter: TopicFilt
       FROM "Topic" AS t WHERE ${condition}) AS t
     WHERE l."id" = 1`
   const [[tip, pruneCount, first, pruned, epoch, messages] = []] = await database.read(sql, values.list)
+  const found = isStepwise
+    ? await findTopicEnds({ filter, prunedSince }, { read: (after, limit) => readTopics(database, after, limit), pay })
+    : { first: undefined, pruned: 0, messages: Number(messages ?? 0) }
+  const oldest = Math.min(found.first ?? Number.POSITIVE_INFINITY, Number(first ?? Number.POSITIVE_INFINITY), Number(tip ?? 0) + 1)
   return {
     epoch: String(epoch),
     tip: Number(tip ?? 0),
-    earliest: first === null || first === undefined ? Number(tip ?? 0) : Number(first) - 1,
-    prunedThrough: Number(pruned ?? 0),
+    earliest: oldest - 1,
+    prunedThrough: Math.max(found.pruned, Number(pruned ?? 0)),
     pruneCount: Number(pruneCount ?? 0),
-    messages: Number(messages ?? 0),
+    messages: found.messages,
   }
+}
+
+async function readTopics(database: PostgresDatabase, after: string | undefined, limit: number): Promise<TopicRow[]> {
+  const condition = after === undefined ? 't."name" >= $1' : 't."name" > $1'
+  const sql = `SELECT ${rowColumns} FROM "Topic" AS t WHERE ${condition} ORDER BY t."name" LIMIT $2`
+  const rows = await database.read(sql, [after ?? '', limit])
+  return rows.map(([name, ...numbers]) => {
+    const [messages = 0, firstSeq = 0, prunedThrough = 0, prunedAt = 0] = numbers.map(Number)
+    return { name: String(name), messages, firstSeq, prunedThrough, prunedAt }
+  })
 }

@@ -1,4 +1,6 @@
+import type { TopicFilter } from '../../model/topic.ts'
 import { isPrefixPattern, literalPrefix } from '../../model/topic-pattern.ts'
+import { scanRows } from '../log-store.ts'
 import { afterPrefix } from './after-prefix.ts'
 
 /**
@@ -25,4 +27,16 @@ export function patternRows(patterns: string[], literal: (text: string) => strin
 /** Whether an index on names finds the topics of the patterns: each begins with a text of its own. */
 export function areRanges(patterns: string[]): boolean {
   return patterns.length > 0 && patterns.every((pattern) => literalPrefix(pattern) !== '')
+}
+
+/** Patterns that are compared with all rows of a step, or of the table of topics, at once. */
+export const patternsAtOnce = 10
+
+/**
+ * How many rows a step may scan: fewer with many patterns that are more than a beginning, each of which may take 3 µs of
+ * a row when both have many levels.
+ */
+export function rowsFor(topics: TopicFilter | undefined): number {
+  const patterns = topics?.patterns.filter((pattern) => !isPrefixPattern(pattern)).length ?? 0
+  return Math.ceil(scanRows / Math.max(1, patterns / patternsAtOnce))
 }

@@ -4,7 +4,7 @@ import type { LogStore } from '../log-store.ts'
 export function whileOpen(log: () => LogStore): LogStore {
   return {
     epoch: async () => await log().epoch(),
-    position: async (filter, prunedSince) => await log().position(filter, prunedSince),
+    position: async (filter, prunedSince, pay) => await log().position(filter, prunedSince, pay),
     tryWrite: async () => await log().tryWrite(),
     append: async (messages, keyed) => await log().append(messages, keyed),
     published: async (key, since) => await log().published(key, since),

@@ -4,7 +4,7 @@ import type { TopicFilter } from '../../model/topic.ts'
 import { type Damaged, type LogQuery, type Missing, type Removed, scanRows } from '../log-store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { findBySeq, sumIsWrong } from './messages.ts'
-import { topicCondition } from './topic-condition.ts'
+import { namesOf } from './topic-condition.ts'
 
 /** A message with a damaged time counts as being as old as the one before it. */
 const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "size",
@@ -55,29 +55,38 @@ function toDamaged({ seq, id, topic }: Row): Damaged {
 
 /** Noted messages in the range of a step, in its order; at most `scanRows`. */
 export function removedIn(reader: SqliteDatabase, { topics, after, through, order }: LogQuery): Removed[] {
-  const { sql, values } = conditionOf(topics)
+  const { sql, values, matches } = conditionOf(topics)
   const rows = reader.rows(
     `SELECT "seq", "id", "topic", "deleted" FROM "Damage" WHERE "seq" > ? AND "seq" <= ? AND ${sql}
-      ORDER BY "seq" ${order === 'asc' ? 'ASC' : 'DESC'} LIMIT ${scanRows}`,
+      ORDER BY "seq" ${order === 'asc' ? 'ASC' : 'DESC'}`,
     after,
     through ?? Number.MAX_SAFE_INTEGER,
     ...values,
   )
-  return Array.from(rows, (row) => ({ ...toDamaged(row), reason: row.deleted === 1 ? 'deleted' : 'damaged' }))
+  const removed: Removed[] = []
+  for (const row of rows) {
+    if (matches(row)) removed.push({ ...toDamaged(row), reason: row.deleted === 1 ? 'deleted' : 'damaged' })
+    if (removed.length === scanRows) break
+  }
+  return removed
 }
 
 /** Seq of the first noted message that matches; undefined when none matches. */
 export function firstRemoved(reader: SqliteDatabase, topics: TopicFilter | undefined): Seq | undefined {
-  const { sql, values } = conditionOf(topics)
-  const row = reader.row(`SELECT "seq" FROM "Damage" WHERE ${sql} ORDER BY "seq" LIMIT 1`, ...values)
-  return row === undefined ? undefined : Number(row.seq)
+  const { sql, values, matches } = conditionOf(topics)
+  for (const row of reader.rows(`SELECT "seq", "topic" FROM "Damage" WHERE ${sql} ORDER BY "seq"`, ...values))
+    if (matches(row)) return Number(row.seq)
+  return undefined
 }
 
 /** The plus keeps SQLite from using an index on topics: rows are read by seq. */
 function conditionOf(topics: TopicFilter | undefined) {
-  if (topics === undefined) return { sql: 'true', values: [] }
-  const { sql, values } = topicCondition('+"topic"', topics)
-  return { sql: `("topic" IS NULL OR ${sql})`, values }
+  const { sql, values, matches } = namesOf('+"topic"', topics)
+  return {
+    sql: `("topic" IS NULL OR ${sql})`,
+    values,
+    matches: ({ topic }: Row) => topic === null || matches(String(topic)),
+  }
 }
 
 export function findMissing(reader: SqliteDatabase, { after, limit }: { after: Seq; limit: number }): Missing[] {

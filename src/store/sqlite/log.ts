@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { createWriteBehind } from '../../lib/write-behind.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
-import type { Damaged, LogStore, Pruned } from '../log-store.ts'
+import { type Damaged, type LogStore, type Pruned, unpaid } from '../log-store.ts'
 import { type DamageNews, misplaced, type ReadRow, sort, withRemoved } from '../shared/damage.ts'
 import type { FilesInPlace } from '../shared/files-in-place.ts'
 import { probeKey } from '../shared/probe-key.ts'
@@ -138,7 +138,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       room.check()
       transaction(() => writer.run(putRecord, probeKey, Buffer.from(String(Date.now()))))
     },
-    position: async (filter, prunedSince = 0) => ({ epoch, ...(await readPosition(reader, filter, prunedSince)) }),
+    position: async (filter, prunedSince = 0, pay = unpaid) => ({ epoch, ...(await readPosition(reader, { filter, prunedSince, pay })) }),
     async append(messages, keyed = []) {
       const result = transaction(() => {
         const taken = findTaken(writer, keyed)

@@ -5,7 +5,7 @@ import type { Pruned, PruneQuery, Prunes } from '../log-store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { forgottenThrough } from './forgotten-topics.ts'
 import { sumIsWrong } from './messages.ts'
-import { topicCondition } from './topic-condition.ts'
+import { namesOf } from './topic-condition.ts'
 
 /** Maximum topics returned; the next sweep finds the others. */
 const maxPrunable = 100
@@ -117,7 +117,7 @@ export function readPruneCount(database: SqliteDatabase): number {
 
 /** Topics with messages after a position that were pruned after a step of pruning. */
 export function prunesOf(reader: SqliteDatabase, query: { topics?: TopicFilter; after: Seq; prunedSince: number }): Prunes {
-  const { sql, values } = query.topics === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', query.topics)
+  const { sql, values, matches } = namesOf('"name"', query.topics)
   const rows = reader.rows(
     `SELECT "name", "prunedThrough" FROM "Topic" WHERE "prunedAt" > ? AND "prunedThrough" > ? AND ${sql}`,
     query.prunedSince,
@@ -125,6 +125,8 @@ export function prunesOf(reader: SqliteDatabase, query: { topics?: TopicFilter; 
     ...values,
   )
   const topics: Prunes['topics'] = Array.from(rows, ({ name, prunedThrough }) => ({ topic: String(name), through: Number(prunedThrough) }))
+    // Pruned topics may be thousands.
+    .filter(({ topic = '' }) => matches(topic))
   const through = forgottenThrough(reader, query.topics, query.prunedSince)
   if (through > query.after) topics.push({ topic: undefined, through })
   return { count: readPruneCount(reader), topics }

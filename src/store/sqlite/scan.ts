@@ -1,16 +1,13 @@
 import type { Seq } from '../../model/cursor.ts'
-import { directTopic, type TopicFilter } from '../../model/topic.ts'
-import { isPrefixPattern } from '../../model/topic-pattern.ts'
+import { directTopic } from '../../model/topic.ts'
 import { type CountQuery, type CountStep, type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
 import { type ReadRow, sort } from '../shared/damage.ts'
+import { rowsFor } from '../shared/pattern-rows.ts'
 import { readTip } from './append.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { messageColumns, sumIsWrong, toRow } from './messages.ts'
 import { prunesOf } from './prune.ts'
 import { type Condition, topicCondition } from './topic-condition.ts'
-
-/** Patterns with which a step may compare all of `scanRows` rows. */
-export const patternsAtOnce = 10
 
 /** `bad` are the seqs of matching rows that are damaged. */
 export interface ScanStep extends LogStep {
@@ -134,15 +131,6 @@ function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; 
     topics,
   )?.seq
   return byTopic === null || byTopic === undefined ? tip : Math.max(bySeq, Number(byTopic))
-}
-
-/**
- * How many rows a step may scan: fewer with many patterns that are more than a beginning, each of which may take 3 µs of
- * a row when both have many levels.
- */
-export function rowsFor(topics: TopicFilter | undefined): number {
-  const patterns = topics?.patterns.filter((pattern) => !isPrefixPattern(pattern)).length ?? 0
-  return Math.ceil(scanRows / Math.max(1, patterns / patternsAtOnce))
 }
 
 /** Where a step ends: at the last row that it may scan. */

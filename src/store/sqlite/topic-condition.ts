@@ -1,6 +1,8 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { everyTopic, type TopicFilter } from '../../model/topic.ts'
+import { createTopicMatcher } from '../../model/topic-matcher.ts'
 import { areRanges, patternRows } from '../shared/pattern-rows.ts'
+import { areMany } from '../shared/topic-ends.ts'
 
 /** An SQL condition and its values. */
 export interface Condition {
@@ -22,6 +24,13 @@ export function topicCondition(column: string, { exact, patterns }: TopicFilter)
     sql: `(${among} OR ${column} <> '' AND EXISTS (WITH ${patternTable} SELECT 1 FROM p WHERE ${matches(column)}))`,
     values: [names, jsonOf(patterns)],
   }
+}
+
+/** The condition for topics of a filter; `matches` decides of those that fulfil it when the filter has many patterns. */
+export function namesOf(column: string, filter: TopicFilter | undefined): Condition & { matches(topic: string): boolean } {
+  if (filter === undefined) return { sql: 'true', values: [], matches: () => true }
+  if (!areMany(filter)) return { ...topicCondition(column, filter), matches: () => true }
+  return { sql: 'true', values: [], matches: createTopicMatcher(filter).matches }
 }
 
 /** The condition for the names of the table of topics, whose index finds those that begin as a pattern does. */

@@ -142,6 +142,57 @@ export function describeLogReading(open: () => Promise<Store>): void {
       )
     })
 
+    test('many patterns are compared with few of the topics each, in steps that are paid before; one that is not paid ends it', async () => {
+      const store = await open()
+      const topics = 1_200
+      const seqs: number[] = []
+      for (let first = 0; first < topics; first += 400) {
+        const { entries } = await store.log.append(Array.from({ length: 400 }, (_, index) => newMessage(`a.${first + index}.b`)))
+        seqs.push(...entries.flatMap(({ message }) => message?.seq ?? []))
+      }
+      const filter = topicFilter([...Array.from({ length: 99 }, (_, number) => `*.${1_000 + number}.*`), 'none', '*.no.>'])
+      const paid: number[] = []
+      expect((await store.log.position(filter, 0, (comparisons) => void paid.push(comparisons))).earliest).toBe((seqs[1_000] ?? 0) - 1)
+      // As much as ten comparisons for each topic, and not a hundred.
+      expect(paid.reduce((sum, each) => sum + each, 0)).toBeLessThan(25 * topics)
+      expect(paid.reduce((sum, each) => sum + each, 0)).toBeGreaterThanOrEqual(10 * topics)
+      let left = 2
+      const refuse = () => {
+        if (--left < 0) throw new Error('too much')
+      }
+      await expect(store.log.position(filter, 0, refuse)).rejects.toThrow('too much')
+      const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 500, topics: filter })
+      expect(messages.every(({ topic }) => matchesTopic(filter, topic))).toBe(true)
+    })
+
+    test('tells what many patterns match of what was pruned and removed as it does of few', async () => {
+      const store = await open()
+      const names = ['a.1.b', 'a.2.b', 'c.1']
+      await store.log.append(names.flatMap((topic) => [newMessage(topic), newMessage(topic)]))
+      for (const topic of names) {
+        const { tip } = await store.log.position()
+        await store.log.prune({ topic, limit: 1, through: tip, now: 1, defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 } })
+      }
+      const rest = (await store.log.read({ after: 0, order: 'asc', limit: 10 })).messages
+      for (const { id } of rest) await store.log.delete(id, 1)
+      const others = Array.from({ length: 30 }, (_, number) => `x.*.${number}`)
+      for (const patterns of [['*.1.*'], ['*.1'], ['*.*.b', 'c.*'], ['*.none']]) {
+        const ask = (more: string[]) => ({
+          after: 0,
+          order: 'asc' as const,
+          limit: 10,
+          prunedSince: 0,
+          topics: topicFilter([...patterns, ...more]),
+        })
+        const [few, many] = [await store.log.read(ask([])), await store.log.read(ask(others))]
+        const sorted = ({ prunes }: typeof few) => prunes?.topics.map(({ topic = '' }) => topic).toSorted()
+        expect([sorted(many), many.removed, many.prunes?.count]).toEqual([sorted(few), few.removed, few.prunes?.count])
+        expect(sorted(many)).toEqual(names.filter((name) => matchesTopic(topicFilter(patterns), name)))
+        const ends = async (more: string[]) => ({ ...(await store.log.position(topicFilter([...patterns, ...more]))), messages: 0 })
+        expect(await ends(others)).toEqual(await ends([]))
+      }
+    })
+
     test('bounds a step by bytes, but always answers something', async () => {
       const store = await open()
       await store.log.append(Array.from({ length: 5 }, () => newMessage('a', { data: new Uint8Array(1_000) })))

@@ -3,8 +3,8 @@ import { breaks } from '../patch.ts'
 /** How the log is read, and what retention takes from it. */
 export const logReading = [
   ...breaks(
-    'src/log/pattern-index.ts',
-    ['test/log/pattern-index.test.ts'],
+    'src/model/pattern-index.ts',
+    ['test/model/pattern-index.test.ts'],
     [
       ['what only looks alike is found', 'if (covers(pattern, topic)) for', 'for'],
       ['a star is not looked for', "[level, '*', '>']", "[level, '>']"],

@@ -21,7 +21,7 @@ export const stores = [
     ],
   ),
   ...breaks(
-    'src/store/sqlite/scan.ts',
+    'src/store/shared/pattern-rows.ts',
     ['test/store/sqlite-scan.test.ts'],
     [['a step compares all rows with all patterns', 'Math.max(1, patterns / patternsAtOnce)', '1']],
   ),

@@ -116,7 +116,7 @@ export const webhooks = [
       ['a webhook reads topics that its token does not allow', '    requireTopics(grant, filter)\n', ''],
       [
         'a webhook that is changed reads topics that its token does not allow',
-        '? await admitted(changedSettings(before.settings, changes), after, grant)',
+        '? await admitted(changedSettings(before.settings, changes), after, { grant, by })',
         '? after',
       ],
       [

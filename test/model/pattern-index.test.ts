@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
-import { createPatternIndex } from '../../src/log/pattern-index.ts'
+import { createPatternIndex } from '../../src/model/pattern-index.ts'
 import * as model from '../../src/model/topic-pattern.ts'
 
 vi.mock('../../src/model/topic-pattern.ts', { spy: true })

@@ -1,4 +1,4 @@
-import { covers } from '../model/topic-pattern.ts'
+import { covers } from './topic-pattern.ts'
 
 /**
  * Who follows which pattern, found by topic: a tree of levels, whose branches grow only where many patterns share their

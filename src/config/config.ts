@@ -83,7 +83,7 @@ const defaultListen = {
   both: ['/ip4/0.0.0.0/tcp/7071/ws', '/ip4/0.0.0.0/tcp/7072', '/ip4/0.0.0.0/udp/7072/quic-v1'],
 }
 
-const defaultRelay = { custom: true, libp2p: 'when-reachable', both: false } as const
+const defaultRelay = { custom: true, libp2p: 'when-reachable', both: 'when-reachable' } as const
 
 /** Variables of the command as a client, which configure no gateway: they may be set where one is started. */
 const commandVariables = ['PEERGATE_URL', 'PEERGATE_TOKEN']

@@ -63,7 +63,7 @@ export const environmentSchema = z.object({
     .enum(['true', 'false'], { error: 'must be true or false' })
     .optional()
     .describe(
-      'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine, `false` on a bridge; with libp2p `true` once a peer has dialled it back.',
+      'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine; with libp2p `true` once a peer has dialled it back; a bridge does both, each in its network.',
     ),
   PEERGATE_PORT_MAPPING: boolean(true, 'Whether the node has the router of its network forward its ports, by PCP, NAT-PMP or UPnP.'),
   PEERGATE_WEBRTC: boolean(

@@ -11,7 +11,10 @@ export interface EngineSettings {
   /** Files for listening with TLS. */
   readonly tls: { readonly certFile: string | undefined; readonly keyFile: string | undefined }
   readonly mdns: boolean
-  /** Whether this node relays circuits for other peers. `when-reachable` is for libp2p: once a peer has dialled it back. */
+  /**
+   * Whether this node relays circuits for other peers. `when-reachable` is for libp2p: once a peer has dialled it back;
+   * the custom side of a bridge then relays in any case.
+   */
   readonly relay: boolean | 'when-reachable'
   /** Whether to have a router forward the ports of the node. */
   readonly portMapping: boolean
@@ -64,6 +67,7 @@ export function settingsOfSides(settings: EngineSettings): { custom: EngineSetti
     custom: {
       ...settings,
       kind: 'custom',
+      relay: settings.relay !== false,
       listen: listen.filter((address) => isWebSocket(address) || address === throughRelays),
       announce: announce.filter(isWebSocket),
       bootstrap: bootstrap.filter(isWebSocket),

@@ -36,10 +36,18 @@ test.each([
 })
 
 describe('a bridge', () => {
-  test('has defaults: both networks, every topic, and no relay', () => {
+  test('has defaults: both networks, every topic, and relays as a gateway of each network does', () => {
     const { engine } = loadConfig(bridge)
-    expect(engine).toMatchObject({ kind: 'both', relay: false, portMapping: true, bridgeTopics: ['>'] })
+    expect(engine).toMatchObject({ kind: 'both', portMapping: true, bridgeTopics: ['>'] })
     const { custom, libp2p } = settingsOfSides(engine)
+    expect([custom.relay, libp2p.relay]).toEqual([true, 'when-reachable'])
+    for (const [value, relay] of [
+      ['true', true],
+      ['false', false],
+    ] as const) {
+      const told = sidesOf({ PEERGATE_RELAY: value })
+      expect([told.custom.relay, told.libp2p.relay]).toEqual([relay, relay])
+    }
     expect([custom.kind, libp2p.kind]).toEqual(['custom', 'libp2p'])
     expect([custom.portMapping, libp2p.portMapping]).toEqual([true, true])
     expect(custom.listen).toEqual(['/ip4/0.0.0.0/tcp/7071/ws'])

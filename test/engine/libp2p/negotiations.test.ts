@@ -5,6 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { endpointOf } from '../../../src/engine/dial/endpoint.ts'
+import { createNegotiations } from '../../../src/engine/libp2p/transport/negotiations.ts'
 import { type HostileLibp2pPeer, hostileLibp2pPeer } from '../../fixtures/hostile-libp2p-peer.ts'
 import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
 
@@ -75,6 +76,44 @@ test.each([
     await expect.poll(() => honest.counted.answers).toBe(21)
   },
 )
+
+test.each([0, 1])('over a WebSocket, messages of %s bytes without end end the connection, and some do not', async (bytes) => {
+  const engine = await startedLibp2pEngine({ listen: ['/ip4/127.0.0.1/tcp/0/ws'], limits: { dialTimeoutMs: 600_000 } })
+  const { name = '', port = 0 } = endpointOf(multiaddr((await engine.multiaddrs())[0] ?? '')) ?? {}
+  const honest = await overWebSocket(name, port)
+  for (let sent = 0; sent < 500; sent++) honest.send(bytes === 0 ? Buffer.alloc(0) : Buffer.from('\x03/x\n'.charAt(sent % 4)))
+  if (bytes === 0) honest.send(proposals(1))
+  await expect.poll(() => honest.counted.answers).toBeGreaterThan(0)
+  const hostile = await overWebSocket(name, port)
+  // The length of a handshake message of 65,535 bytes.
+  hostile.send(Buffer.from('\x13/multistream/1.0.0\n\x07/noise\n\xff\xff', 'latin1'))
+  for (let sent = 0; sent < 5_000; sent++) hostile.send(Buffer.alloc(bytes))
+  await hostile.closed
+  honest.send(Buffer.from('\x03/x\n'))
+})
+
+test('a handshake in a thousand pieces ends the connection', () => {
+  const taken: unknown[] = []
+  let isOpen = true
+  const connection = {
+    get status() {
+      return isOpen ? ('open' as const) : ('aborted' as const)
+    },
+    send: () => true,
+    onData: (data: unknown) => void taken.push(data),
+    abort: () => {
+      isOpen = false
+    },
+  }
+  let floods = 0
+  const negotiations = createNegotiations({ onFlood: () => floods++ })
+  negotiations.begin(connection)
+  for (let piece = 0; piece < 2_000; piece++) connection.onData(piece)
+  expect([taken.length, isOpen, floods]).toEqual([1_024, false, 1])
+  negotiations.end(connection)
+  connection.onData('later')
+  expect(taken.at(-1)).toBe('later')
+})
 
 /** Opens a stream without a protocol. */
 async function openStream({ connection }: HostileLibp2pPeer, say: Buffer): Promise<Stream> {

@@ -210,7 +210,11 @@ export const engines = [
         'denyInboundRelayedConnection: () => false',
       ],
       ['one link too many is taken', 'components.connections().length < init', 'components.connections().length <= init'],
-      ['dials of our own go beyond the limit', 'denyOutboundUpgradedConnection: checkRoom', 'denyOutboundUpgradedConnection: () => false'],
+      [
+        'dials of our own go beyond the limit',
+        'negotiations.end(connection)\n      return checkRoom(peerId)\n',
+        'negotiations.end(connection)\n      return false\n',
+      ],
       ['a configured peer has no place of its own', 'maxConnections || components.isProtected(peerId.toString())', 'maxConnections'],
       ['a configured peer counts with its address', 'undefined || components.isProtected(peerId.toString())', 'undefined'],
       ['an address has as many links as it likes', '|| checkCrowd(peerId, connection)', ''],

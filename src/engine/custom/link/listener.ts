@@ -45,6 +45,9 @@ export interface Incoming {
   observed: string
 }
 
+/** Frames of the WebSocket in which a record may arrive: libraries divide messages at 4 KiB and more. */
+const maxRecordFragments = 64
+
 export function createListener(init: ListenerInit, components: { onSocket(incoming: Incoming): void }): Listener {
   const { address, tls, maxSockets, maxSocketsPerAddressAndSecond, handshakeTimeoutMs } = init
   const endpoint = endpointOf(address)
@@ -98,6 +101,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       sockets = new WebSocketServer({
         server: starting,
         ...webSocketBounds,
+        maxFragments: maxRecordFragments,
         maxPayload: maxSocketMessageBytes,
         handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
       })

@@ -7,8 +7,13 @@ import { FrameFlood } from '../../frame-flood.ts'
  */
 const maxAnswers = 64
 
+/** Maximum pieces in which the other end's part of a connection's negotiation arrives. An honest one has a few. */
+const maxPieces = 1_024
+
 /** A connection before its handshakes, or a stream. */
 type Negotiated = Pick<MessageStream, 'send' | 'status' | 'abort'>
+/** What libp2p's own connections have beside it. */
+type Connecting = Negotiated & { onData?(data: unknown): void }
 
 /**
  * Bounds multistream-select (https://github.com/multiformats/multistream-select). libp2p answers any number of proposals
@@ -36,15 +41,31 @@ export function boundNegotiation(
 
 /** The negotiations of connections, from the first byte to the muxer. */
 export interface Negotiations {
-  begin(connection: Negotiated): void
+  begin(connection: Connecting): void
   end(connection: object): void
 }
 
 export function createNegotiations({ onFlood }: { onFlood(): void }): Negotiations {
   const inProgress = new WeakSet()
+
+  /** A handshake of a byte in each piece is gathered in a list of pieces, and taking one off a long list takes long. */
+  function boundPieces(connection: Connecting): void {
+    const { onData } = connection
+    if (onData === undefined) return
+    let pieces = 0
+    connection.onData = (data) => {
+      if (!inProgress.has(connection) || ++pieces <= maxPieces) onData.call(connection, data)
+      else if (connection.status === 'open') {
+        onFlood()
+        connection.abort(new FrameFlood('a handshake in too many pieces'))
+      }
+    }
+  }
+
   return {
     begin(connection) {
       inProgress.add(connection)
+      boundPieces(connection)
       boundNegotiation(connection, { isOver: () => !inProgress.has(connection), onFlood })
     },
     end: (connection) => void inProgress.delete(connection),

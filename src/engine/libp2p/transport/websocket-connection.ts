@@ -2,6 +2,8 @@ import type { AbortOptions, Logger, MessageStreamDirection } from '@libp2p/inter
 import { AbstractMultiaddrConnection } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { WebSocket } from 'ws'
+import { createTokenBucket } from '../../../lib/token-bucket.ts'
+import { FrameFlood } from '../../frame-flood.ts'
 
 /** The largest message of a WebSocket: one Noise frame is at most 64 KiB, and some peers put several into one. */
 export const maxSocketMessageBytes = 1_048_576
@@ -9,26 +11,56 @@ export const maxSocketMessageBytes = 1_048_576
 /** Maximum bytes in a socket's buffer, beyond which writers wait. */
 const maxSocketBufferBytes = 1_048_576
 
+/** Bytes of the smallest encrypted frame of Noise: its length, and the tag of nothing. */
+const tinyBytes = 18
+/** Smaller messages: burst and rate per second. An honest peer sends some while it negotiates, of three bytes and more. */
+const tinyMessages = { burst: 1_000, perSecond: 100 }
+
 export interface WebSocketConnectionInit {
   remoteAddr: Multiaddr
   direction: MessageStreamDirection
   log: Logger
 }
 
-/** One open WebSocket as a raw libp2p connection, with backpressure in both directions. */
+/**
+ * One open WebSocket as a raw libp2p connection, with backpressure in both directions. Messages that arrive together are
+ * one piece of data, as over TCP: libp2p's lists of pieces take, for each that is removed, time for all that are left.
+ */
 export class WebSocketConnection extends AbstractMultiaddrConnection {
   readonly #socket: WebSocket
+  readonly #tiny = createTokenBucket(tinyMessages)
+  /** Messages of this turn. */
+  #arrived: Buffer[] = []
 
   constructor(init: WebSocketConnectionInit, socket: WebSocket) {
     super(init)
     this.#socket = socket
     socket.binaryType = 'nodebuffer'
     socket.on('message', (data) => {
-      if (Buffer.isBuffer(data)) this.onData(data)
+      if (Buffer.isBuffer(data)) this.#onMessage(data)
     })
     socket.on('error', (error) => this.abort(error))
-    socket.on('close', () => this.onTransportClosed())
+    socket.on('close', () => {
+      this.#deliver()
+      this.onTransportClosed()
+    })
     socket.resume()
+  }
+
+  #onMessage(data: Buffer): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (data.length < tinyBytes && !this.#tiny.take(performance.now())) {
+      this.#arrived = []
+      this.abort(new FrameFlood('too many small messages'))
+      return
+    }
+    if (this.#arrived.push(data) === 1) queueMicrotask(() => this.#deliver())
+  }
+
+  #deliver(): void {
+    const [first, ...others] = this.#arrived
+    this.#arrived = []
+    if (first !== undefined) this.onData(others.length === 0 ? first : Buffer.concat([first, ...others]))
   }
 
   override sendData(data: Parameters<AbstractMultiaddrConnection['sendData']>[0]): { sentBytes: number; canSendMore: boolean } {

@@ -20,6 +20,8 @@ const marginMs = 5_000
 const slowness = 2
 /** A queue is taken to have been empty once it would have had nothing to send for this long since, in milliseconds. */
 const idleMs = 30_000
+/** Peers remember the ids of messages for this long at least, in milliseconds. They would take older ones once more. */
+const rememberedMs = 60_000
 const maxMessages = 20_000
 
 /**
@@ -36,7 +38,7 @@ export function createBeginning({ now, pauseMs, tip }: { now: number; pauseMs: n
     add(messages) {
       for (const { seq, storedAt } of messages) {
         const idle = now - storedAt - seqs.length * eachMs
-        if (idle > marginMs + idleMs || seqs.length >= maxMessages) return false
+        if (idle > marginMs + idleMs || now - storedAt > rememberedMs || seqs.length >= maxMessages) return false
         seqs.push(seq)
         times.push(storedAt)
       }

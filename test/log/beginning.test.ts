@@ -46,3 +46,12 @@ test('no more is read once a queue would have had nothing to send for half a min
   expect(busy.add(stored(...Array.from({ length: 20_000 }, () => 1)))).toBe(true)
   expect(busy.add(stored(1))).toBe(false)
 })
+
+test('nothing that is older than a minute is handed to it: peers forget the ids of messages', () => {
+  // A minute and a half of twice as many as it takes.
+  const found = createBeginning({ now, pauseMs, tip: 100_000 })
+  const messages = everyMs(5, { since: 90_000 }).map((age, index) => ({ seq: 100_000 - index, storedAt: now - age }))
+  expect(found.add(messages)).toBe(false)
+  // Less what half of the pace has sent until five seconds ago.
+  expect(100_000 - found.place()).toBe(60_000 / 5 + 1 - 55_000 / (2 * pauseMs))
+})

@@ -118,6 +118,7 @@ export const logReading = [
       ['others are taken to keep the pace', 'const slowness = 2', 'const slowness = 1'],
       ['a queue that was empty is looked for in vain', 'idle > marginMs + idleMs || ', ''],
       ['what others have still to send counts from its time only', 'Math.max(sentAt, times[index] ?? 0)', '(times[index] ?? 0)'],
+      ['what peers have forgotten is handed to them again', ' || now - storedAt > rememberedMs', ''],
       ['all of a long log is read', ' || seqs.length >= maxMessages', ''],
     ],
   ),

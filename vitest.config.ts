@@ -6,7 +6,10 @@ import { LongestFirst } from './test/longest-first.ts'
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/{examples,guides}.test.ts']
 
 /** Those of them that measure latency or use up a limit of the machine: one file after another, with nothing beside it. */
-const measured = ['test/e2e/hostile/{costly-history,everything-at-once,local-announcements}.test.ts', 'test/e2e/{reconnect,slow-readers}.test.ts']
+const measured = [
+  'test/e2e/hostile/{costly-history,everything-at-once,local-announcements}.test.ts',
+  'test/e2e/{reconnect,slow-readers}.test.ts',
+]
 
 /** Nodes with real links, whose timers and sockets outlast a test; each file has a process of its own. */
 const engines = 'test/engine/**/*.test.ts'

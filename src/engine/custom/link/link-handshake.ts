@@ -4,6 +4,7 @@ import { answerWebSocket } from '../../dial/answer-web-socket.ts'
 import { endpointOf, withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialTarget } from '../../dial/gate.ts'
 import { type OpenedWebSocket, openWebSocket } from '../../dial/open-web-socket.ts'
+import { type Arrivals, createArrivals } from './arrivals.ts'
 import { type Established, establish, subprotocol } from './establish.ts'
 import { createFrameBudgets } from './frame-budget.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
@@ -33,6 +34,8 @@ export interface LinkHandshake {
   probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** `probe` over an open socket, which is closed afterwards. */
   probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void>
+  /** Notes whether a peer dials this node. */
+  arrivalOf: Arrivals['of']
   /** Accepts an inbound socket. @throws Error when it does not become a link before the signal fires */
   answer(incoming: Incoming, signal: AbortSignal): Promise<Link>
 }
@@ -77,12 +80,14 @@ export interface Refusal {
 export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHandshakeComponents): LinkHandshake {
   const { limits, seed } = init
   const budgets = createFrameBudgets()
+  const arrivals = createArrivals()
   let dials = 0
 
   async function make(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
     const { role, expectedPeerId, remote, seenAt, observed, localPort } = side
     try {
       const established = await establish(socket, { role, seed, expectedPeerId }, signal)
+      if (side.isDialled === true) arrivals.arrived(established.session.remotePeerId)
       const refusal = components.refusal(established.session.remotePeerId)
       if (refusal !== undefined) {
         await dismiss(socket, established, refusal.goodbye)
@@ -111,8 +116,12 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
   async function probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void> {
     try {
       await establish(socket, { role: 'initiator', seed, expectedPeerId }, signal)
-    } finally {
+      // The last message proves this node's identity. It arrives before the end of the socket.
+      socket.close()
+      setTimeout(() => socket.terminate(), probeGraceMs).unref()
+    } catch (error) {
       socket.terminate()
+      throw error
     }
   }
 
@@ -137,8 +146,10 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
     meetOver: (socket, side, signal) => make(socket, { ...side, seenAt: undefined, observed: '' }, signal),
     probe: async (target, expectedPeerId, signal) => await probeOver((await open(target, signal)).socket, expectedPeerId, signal),
     probeOver,
+    arrivalOf: arrivals.of,
     answer({ socket, remote, seenAt, observed }, signal) {
-      return make(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed }, signal)
+      const isDialled = seenAt !== undefined
+      return make(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed, isDialled }, signal)
     },
   }
 }
@@ -150,9 +161,14 @@ interface Side {
   seenAt: string | undefined
   observed: string
   localPort?: number | undefined
+  /** Whether the peer has dialled an address of this node, rather than through a relay. */
+  isDialled?: boolean
   /** For the initiator; the default is `remote`. */
   dialledAt?: string
 }
+
+/** Milliseconds after which the socket of a probe is cut. */
+const probeGraceMs = 1_000
 
 /** Room for the one frame that is written, with the overhead of its records. */
 const maxGoodbyeWaitingBytes = 65_536

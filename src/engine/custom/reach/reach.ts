@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createDeadline, orAborted } from '../../../lib/deadline.ts'
 import { parseMultiaddr } from '../../../model/peer.ts'
 import { throughRelays as circuitSuffix, directAddresses, isCircuitAddress } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
@@ -62,7 +63,7 @@ export interface ReachInit extends CrossingInit {
 export interface ReachComponents {
   links: Links
   handlers: Handlers
-  meeting: Pick<LinkHandshake, 'probe' | 'meet' | 'meetOver'>
+  meeting: Pick<LinkHandshake, 'probe' | 'meet' | 'meetOver' | 'arrivalOf'>
   dialGate: DialGate
   /** The listening addresses, or those announced instead, without peer id. */
   listened(): string[]
@@ -85,6 +86,8 @@ export interface ReachComponents {
 const stepMs = 5_000
 const handleOptions = { maxRequestBytes: 8_192, maxConcurrent: 20 }
 const maxAnswerBytes = 8_192
+/** Milliseconds for the socket of a dial-back, of which the peer tells on another one. */
+const arrivalMs = 2_000
 /** Addresses of a relay that this node announces itself under. */
 const maxAddressesPerRelay = 2
 
@@ -139,7 +142,14 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     const link = links.get(other)
     if (link === undefined) return []
     const body = dialBackRequest.encode({ multiaddrs })
-    return dialBackAnswer.decode(await link.request(dialBackProtocol, body, { signal: stopping.signal, maxAnswerBytes })).results
+    using arrival = meeting.arrivalOf(other)
+    const answer = await link.request(dialBackProtocol, body, { signal: stopping.signal, maxAnswerBytes })
+    const { results } = dialBackAnswer.decode(answer)
+    if (!results.some(({ reached: isReached }) => isReached)) return results
+    // A peer that only says so has not reached this node.
+    using deadline = createDeadline(arrivalMs, [stopping.signal])
+    await orAborted(arrival.arrived, deadline.signal)
+    return results
   }
 
   async function reserve(other: string): Promise<void> {

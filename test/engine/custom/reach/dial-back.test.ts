@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { encode } from 'cborg'
 import { expect, onTestFinished, test } from 'vitest'
+import { createArrivals } from '../../../../src/engine/custom/link/arrivals.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createHandlers } from '../../../../src/engine/custom/link/handlers.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
@@ -44,6 +45,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
         },
         meet: () => Promise.reject(new Error('no peer is met')),
         meetOver: () => Promise.reject(new Error('no peer is met')),
+        arrivalOf: createArrivals().of,
       },
       dialGate: createDialGate({
         policy,

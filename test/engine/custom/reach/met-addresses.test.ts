@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { encode } from 'cborg'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { createArrivals } from '../../../../src/engine/custom/link/arrivals.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createHandlers } from '../../../../src/engine/custom/link/handlers.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
@@ -48,6 +49,7 @@ function node(init: { relayAt?: string; comes?: Link; own?: string[]; answers?: 
       meeting: {
         probe: () => Promise.reject(new Error('nobody is probed')),
         meetOver: () => Promise.reject(new Error('nobody is met')),
+        arrivalOf: createArrivals().of,
         async meet({ address }) {
           met.push(address.toString())
           if (comes === undefined) throw new Error('nobody came')

@@ -51,9 +51,9 @@ async function openPage(): Promise<Page> {
   return page
 }
 
-test('a page with js-libp2p publishes to a hidden gateway and receives from it, by WebRTC with signals through a relay (needs chromium)', {
-  timeout: 120_000,
-}, async ({ skip }) => {
+test('a page with js-libp2p publishes to a hidden gateway and receives from it, by WebRTC with signals through a relay (needs chromium)', async ({
+  skip,
+}) => {
   skip(executablePath === undefined, 'there is no chromium')
   const relay = await start({ PEERGATE_LISTEN: '/ip4/127.0.0.1/tcp/0/ws', PEERGATE_RELAY: 'true' })
   const [toRelay = ''] = (await get<NodeView>(relay, '/v1/node')).multiaddrs

@@ -7,9 +7,9 @@ import { canRoute, createRoutedNetwork, publicAddressOf } from '../fixtures/rout
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /* Both dial from the port that they listen on, and packets take so long that the two dials become one connection. */
-test('with libp2p two gateways that dial each other at the same moment get one path, and neither dial fails (needs network namespaces)', {
-  timeout: 120_000,
-}, async ({ skip }) => {
+test('with libp2p two gateways that dial each other at the same moment get one path, and neither dial fails (needs network namespaces)', async ({
+  skip,
+}) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
   const { hosts } = await createRoutedNetwork(['full-cone', 'full-cone'], { delayMs: 250 })
   const both = await Promise.all(

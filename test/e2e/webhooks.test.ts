@@ -110,4 +110,4 @@ test('a webhook of the operator’s token goes on when that token is changed, an
     await gateway.end('SIGTERM')
   }
   expect(accepted).toHaveLength(tokens.length)
-}, 120_000)
+})

@@ -73,7 +73,7 @@ describe.for(['tcp', 'websocket', 'quic'] as const)('a stock node over %s', (tra
     expect(new Set(heard)).toEqual(new Set(numbers))
     expect(new Set(received.map(({ data }) => Buffer.from(data).toString()))).toEqual(new Set(numbers))
     expect(new Set(received.map(({ from }) => from))).toEqual(new Set([stock.peerId.toString()]))
-  }, 60_000)
+  })
 
   test('exchanges messages when it dials, answers a ping, and tells who it is', async () => {
     const { engine, received, stock, heard } = await pair()

@@ -102,7 +102,7 @@ describe.skipIf(!hasPostgres).each(['nobody has analysed', 'were analysed'])('on
     await server().query(url, 'SELECT pg_reload_conf()')
     await server().query(url, fill)
     if (state === 'were analysed') await server().query(url, 'ANALYZE')
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await store.stop()

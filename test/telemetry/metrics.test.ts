@@ -117,7 +117,8 @@ test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is the
   const client = await openStream(gateway.url, { query: '?topic=orders' })
   onTestFinished(() => client[Symbol.asyncDispose]())
   const publish = async () => (await rest.call('POST', '/v1/topics/orders/messages', { data: 'x' })).status
-  expect(await publish()).toBe(201)
+  // A busy machine makes the event loop late by itself.
+  await expect.poll(publish).toBe(201)
   const busy = setInterval(() => {
     for (const end = performance.now() + 300; performance.now() < end; );
   })
@@ -128,7 +129,7 @@ test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is the
   await client.expect('pong')
   clearInterval(busy)
   await expect.poll(publish).toBe(201)
-}, 120_000)
+})
 
 test('with a port of their own the metrics are there, and there alone', async () => {
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })

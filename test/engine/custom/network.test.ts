@@ -46,7 +46,7 @@ test('twelve nodes that know one address learn of each other, and every message 
     const expected = nodes.flatMap((_, author) => (author === index ? [] : `from ${author}`))
     await expect.poll(() => received.toSorted()).toEqual(expected.toSorted())
   }
-}, 120_000)
+})
 
 test('nodes on one local network find each other without any address', async () => {
   const mdnsServiceName = `_${randomUUID().slice(0, 8)}._udp.local`

@@ -160,7 +160,7 @@ test('a circuit over QUIC, whose every write waits for the one before, carries s
   const answers = await Promise.all([ask(), ask(), ask(), ask()])
   expect(answers.map((answer) => Buffer.compare(answer, body))).toEqual([0, 0, 0, 0])
   expect([relay, target, other].map(({ limitsReached }) => limitsReached.unread_link)).toEqual([0, 0, 0])
-}, 120_000)
+})
 
 /** A circuit between two ends, joined as libp2p does it, by a relay that carries while `mayCarry` says so. */
 async function joined() {

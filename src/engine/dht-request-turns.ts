@@ -12,17 +12,16 @@ export interface RequestTurns {
   /**
    * Resolves when the request may be answered; dispose of the place when it has been.
    * @param host key of the address that asks (`Asker`)
-   * @throws Error when too many requests of this address wait
+   * @param signal fires when nobody waits for the answer any more, such as at the end of the link
+   * @throws Error when too many requests of this address wait, or the signal fires
    */
-  take(host: string): Promise<Disposable>
+  take(host: string, signal: AbortSignal): Promise<Disposable>
 }
 
 /** Requests a second in all, requests in progress, and requests that wait: more than those of twenty links. */
 const defaults = { perSecond: 1_000, maxAnswered: 4, maxWaiting: 1_000 }
 /** Milliseconds until a request over the rate is considered again. */
 const lookAgainMs = 20
-
-const never = new AbortController().signal
 
 export function createRequestTurns(init: Partial<typeof defaults> = {}): RequestTurns {
   const { perSecond, maxAnswered, maxWaiting } = { ...defaults, ...init }
@@ -31,12 +30,13 @@ export function createRequestTurns(init: Partial<typeof defaults> = {}): Request
   const queue = createShares({ max: maxWaiting })
 
   return {
-    async take(host) {
+    async take(host, signal) {
       using waiting = queue.take(host)
       if (waiting === undefined) throw new Error('too many DHT requests of peers at this address wait')
-      while (rate.isOver(host, performance.now())) await pause(lookAgainMs)
+      signal.throwIfAborted()
+      while (rate.isOver(host, performance.now())) await pause(lookAgainMs, undefined, { signal })
       rate.spend(host, performance.now(), 1)
-      const place = await places.take(never, host)
+      const place = await places.take(signal, host)
       if (place === undefined) throw new Error('too many DHT requests of peers at this address wait')
       await nextTurn()
       return place

@@ -14,6 +14,8 @@ import { field, sized } from '../fixtures/protobuf.ts'
 import { openLinkedPeer, type RawPeer, webSocketUrl } from '../fixtures/raw-peer.ts'
 import { stockNode } from '../fixtures/stock-node.ts'
 
+const never = new AbortController().signal
+
 /** Counts turns of the event loop until the test ends. */
 function loopTurns(): { readonly count: number } {
   const turns = { count: 0 }
@@ -93,7 +95,7 @@ test('an address with hundreds of waiting requests keeps another one waiting for
   const turns = createRequestTurns({ perSecond: 200 })
   let answered = 0
   const answer = async (host: string) => {
-    using _place = await turns.take(host)
+    using _place = await turns.take(host, never)
     answered++
   }
   const greedy = Promise.all(Array.from({ length: 400 }, () => answer('greedy')))
@@ -107,7 +109,24 @@ test('an address with hundreds of waiting requests keeps another one waiting for
 test('an address has a bounded number of waiting requests, which leaves others room', async () => {
   const turns = createRequestTurns({ perSecond: 1_000, maxAnswered: 4, maxWaiting: 16 })
   let refused = 0
-  for (let count = 0; count < 100; count++) turns.take('greedy').catch(() => refused++)
+  for (let count = 0; count < 100; count++) turns.take('greedy', never).catch(() => refused++)
   await expect.poll(() => refused).toBeGreaterThan(80)
-  await turns.take('modest')
+  await turns.take('modest', never)
+})
+
+test('requests of a peer that has left do not wait on: what they have taken up is free, and none uses the rate', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const turns = createRequestTurns({ perSecond: 10, maxAnswered: 1, maxWaiting: 16 })
+  const left = new AbortController()
+  using place = await turns.take('gone', never)
+  // Some wait for the place, the others for the rate.
+  const waiting = Array.from({ length: 12 }, () => turns.take('gone', left.signal))
+  const settled = Promise.allSettled(waiting)
+  await nextTurn()
+  left.abort(new Error('the link has ended'))
+  expect((await settled).map(({ status }) => status)).toEqual(Array.from({ length: 12 }, () => 'rejected'))
+  await expect(turns.take('gone', left.signal)).rejects.toThrow('the link has ended')
+  place[Symbol.dispose]()
+  using _next = await turns.take('modest', never)
 })

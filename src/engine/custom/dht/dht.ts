@@ -11,6 +11,7 @@ import type { RecordStore } from '../../../store/record-store.ts'
 import { createDhtQuota } from '../../dht-quota.ts'
 import { createRequestTurns } from '../../dht-request-turns.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
+import type { RequestHandler } from '../../engine.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { signOwnRecord } from '../../own-record.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
@@ -113,8 +114,8 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     return answer
   }
 
-  async function serveOne({ from, body }: { from: string; body: Uint8Array }): Promise<Uint8Array> {
-    using _place = await turns.take(hostOf(from) ?? from)
+  async function serveOne({ from, body, signal }: Parameters<RequestHandler>[0]): Promise<Uint8Array> {
+    using _place = await turns.take(hostOf(from) ?? from, signal)
     const request = decodeRequest(body)
     const link = links.get(from)
     if (request.type === 'add-provider' && link !== undefined) onTold([{ peerId: from, multiaddrs: request.multiaddrs }], link)

@@ -40,8 +40,8 @@ const maxToldAddresses = 16
 /** Prefix of the keys of DHT records. */
 export const dhtPrefix = '/dht'
 
-/** The peer whose DHT request is being answered in the current context. */
-export const asking = new AsyncLocalStorage<Asker>()
+/** The peer whose DHT request is being answered in the current context; the signal fires when its stream ends. */
+export const asking = new AsyncLocalStorage<Asker & { signal?: AbortSignal }>()
 
 /**
  * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with the bounds that it lacks: on the bytes of a
@@ -111,6 +111,8 @@ function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponen
   })
 }
 
+const never = new AbortController().signal
+
 /** kad-dht by itself answers whatever has arrived before anything else runs. */
 function answerInTurns(dht: KadDHT): void {
   const turns = createRequestTurns()
@@ -118,7 +120,8 @@ function answerInTurns(dht: KadDHT): void {
   const handleMessage = rpc?.handleMessage
   if (rpc === undefined || handleMessage === undefined) throw new Error('kad-dht handles requests in another way')
   rpc.handleMessage = async (from, message) => {
-    using _place = await turns.take(asking.getStore()?.host ?? '')
+    const { host = '', signal = never } = asking.getStore() ?? {}
+    using _place = await turns.take(host, signal)
     return await handleMessage.call(rpc, from, message)
   }
 }
@@ -136,7 +139,9 @@ function namingWhoAsks(
         (stream, connection) => {
           const asker = askerOf(connection)
           countRequests(stream, maxBytes, (giveUp) => bodies.begin(asker, giveUp))
-          return asking.run(asker, () => handler(stream, connection))
+          const ended = new AbortController()
+          stream.addEventListener('close', () => ended.abort(new Error('the stream has ended')))
+          return asking.run({ ...asker, signal: ended.signal }, () => handler(stream, connection))
         },
         options,
       ),

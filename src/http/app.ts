@@ -67,7 +67,7 @@ import { webhookRoutes } from './routes/webhooks.ts'
 import { checkTopics } from './topic-rights.ts'
 import { traceRequests } from './trace-hook.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
-import { createWorkSemaphores, type WorkLimits } from './work-semaphores.ts'
+import { limitWork, type WorkLimits } from './work-semaphores.ts'
 
 export interface AppInit extends AccessInit, ContractInit, DurableStreamInit {
   /** Addresses and networks of proxies whose X-Forwarded-… headers are trusted. */
@@ -210,7 +210,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   countRequestBytes(app, components)
   countAnswerBytes(app, init.limits, components)
   compressAnswers(app, init)
-  app.addHook('preHandler', createWorkSemaphores(init.limits))
+  limitWork(app, init.limits)
   app.addHook('preHandler', createAuditHook(components))
   app.addHook('preHandler', checkTopics)
   app.addHook('onResponse', async (request, reply) => {

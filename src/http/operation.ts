@@ -34,7 +34,7 @@ export interface Operation {
   repetition?: string
   /** Units of the client's budget that a call costs. Default: 1. */
   cost?: number
-  /** Kind of network work, whose concurrency is limited. */
+  /** Kind of work whose concurrency is limited: of the network, or a list from the database. */
   work?: Work
   /** The operation changes the gateway itself. It is written to the audit log before it runs. */
   audited?: true

@@ -49,3 +49,25 @@ test('maxRequestedDials: peers that clients want dialled beyond it are refused a
   await Promise.all(held)
   await expect.poll(async () => (await post()).status).not.toBe(503)
 })
+
+test('lists are read and serialised a few at a time, however many clients ask for, and the rest wait for their turn', async () => {
+  const { call, store } = await appForTest()
+  const { list } = store.audit
+  const may = Promise.withResolvers<void>()
+  onTestFinished(() => may.resolve())
+  const counts = { begun: 0, open: 0, most: 0 }
+  store.audit.list = async (query) => {
+    counts.begun++
+    counts.most = Math.max(counts.most, ++counts.open)
+    await may.promise
+    counts.open--
+    return await list(query)
+  }
+  const asked = Array.from({ length: 20 }, () => call('GET', '/v1/audit'))
+  await expect.poll(() => counts.begun).toBe(3)
+  // What is no list does not wait for them.
+  expect((await call('GET', '/v1/session')).status).toBe(200)
+  may.resolve()
+  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200))
+  expect(counts).toEqual({ begun: 20, open: 0, most: 3 })
+})

@@ -21,6 +21,7 @@ export const auditContract = {
       operation: {
         action: 'admin',
         operationId: 'listAudit',
+        work: 'list',
         summary: 'List the audit log',
         description:
           'Administrative acts, newest first: tokens, blocks, retention, purging. An entry is written before the act, so refused acts are included.',

@@ -71,6 +71,7 @@ export const consumerContract = {
         cost: 5,
         topics: 'visible',
         operationId: 'listConsumers',
+        work: 'list',
         summary: 'List consumers',
         description: 'By name; those whose topics the token allows.',
         problems: ['store_unavailable'],
@@ -190,6 +191,7 @@ export const consumerContract = {
         cost: 10,
         topics: 'consumer',
         operationId: 'listParkedMessages',
+        work: 'list',
         summary: 'List parked messages of a consumer',
         description:
           'Messages that were delivered `maxDeliveries` times and not acknowledged. They are settled by `ack` or `drop`, or replayed.',

@@ -74,6 +74,7 @@ export function deliveryContract(init: { limits: Pick<Limits, 'maxDeliveryMs'> }
           action: 'direct',
           cost: 5,
           operationId: 'listDeliveries',
+          work: 'list',
           summary: 'List deliveries of direct messages',
           tag: 'Direct messages',
           problems: ['store_unavailable'],

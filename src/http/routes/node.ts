@@ -58,6 +58,7 @@ export const nodeContract = {
       operation: {
         action: 'read',
         operationId: 'listNodes',
+        work: 'list',
         summary: 'List the gateways of this database',
         description:
           'With PostgreSQL several gateways form one service: a client can use any of them, and resume at another with the same cursor.',

@@ -48,6 +48,7 @@ export const peerContract = {
         action: 'peers',
         topics: topicOfQuery,
         operationId: 'listPeers',
+        work: 'list',
         summary: 'List connected and known peers',
         description: 'Sorted by peer id.',
         tag: 'Peers',

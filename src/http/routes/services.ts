@@ -20,6 +20,7 @@ export const serviceContract = {
       operation: {
         action: 'read',
         operationId: 'listServices',
+        work: 'list',
         summary: 'List the services that clients of this gateway provide',
         description:
           'Sorted by name, with what is done and what waits. Counts begin when a service gets its first provider, and end with its last. ' +

@@ -86,6 +86,7 @@ export const tokenContract = {
       operation: {
         action: 'admin',
         operationId: 'listTokens',
+        work: 'list',
         summary: 'List access tokens',
         tag: 'Access',
         problems: ['store_unavailable'],

@@ -19,6 +19,7 @@ export const topicUserContract = {
         cost: 10,
         topics: topicOfPath,
         operationId: 'listTopicUsers',
+        work: 'list',
         summary: 'List the clients because of which a topic is joined',
         description:
           'Of all gateways of the database; the topic counts towards the share of the first. Empty for a topic that is not joined.',

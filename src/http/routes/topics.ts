@@ -48,6 +48,7 @@ export const topicContract = {
         action: 'read',
         topics: 'visible',
         operationId: 'listTopics',
+        work: 'list',
         summary: 'List topics that are joined or have messages',
         description: 'Sorted by name, in code point order.',
         tag: 'Topics',

@@ -22,6 +22,7 @@ export const validatorContract = {
         action: 'read',
         topics: 'visible',
         operationId: 'listValidators',
+        work: 'list',
         summary: 'List the topics whose messages clients of this gateway judge',
         description:
           'Sorted by topic, in code point order, with the verdicts. Counts begin when a topic gets its first validator, and end with its last. ' +

@@ -59,6 +59,7 @@ export const webhookContract = {
       operation: {
         action: 'webhooks',
         operationId: 'listWebhooks',
+        work: 'list',
         summary: 'List webhooks',
         description: 'The webhooks that the token made; all webhooks for a token that allows `admin`.',
         tag: 'Webhooks',
@@ -179,6 +180,7 @@ export const webhookContract = {
       operation: {
         action: 'webhooks',
         operationId: 'listWebhookAttempts',
+        work: 'list',
         summary: 'List the last attempts of a webhook',
         tag: 'Webhooks',
         problems: ['webhook_not_found', 'store_unavailable'],

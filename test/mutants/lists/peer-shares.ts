@@ -127,7 +127,7 @@ export const peerShares = [
       ['any number of lookups at once', 'max: limits.maxLookups', 'max: 1_000'],
       ['any number of requested dials at once', 'max: limits.maxRequestedDials', 'max: 1_000'],
       ['any number of lists at once', 'const maxLists = 3', 'const maxLists = 1_000'],
-      ['work that is done keeps its place', "reply.raw.once('close', () => place[Symbol.dispose]())", ''],
+      ['work that is done keeps its place', "else reply.raw.once('close', () => place[Symbol.dispose]())", ''],
     ],
   ),
   ...breaks(

@@ -63,7 +63,7 @@ async function ends(): Promise<[string[], string[]]> {
   return [target, source]
 }
 
-test('IPv6 is used where it works (needs network namespaces)', { timeout: 120_000 }, async ({ skip }) => {
+test('IPv6 is used where it works (needs network namespaces)', async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
   const between = await ends()
   // A socket of UDP has no other end that could be listed.
@@ -72,9 +72,7 @@ test('IPv6 is used where it works (needs network namespaces)', { timeout: 120_00
   expect(links.map(({ family }) => family)).toEqual(overTcp.map(() => 'ip6'))
 })
 
-test('an address of IPv6 that drops what comes keeps IPv4 waiting for a short time (needs network namespaces)', {
-  timeout: 120_000,
-}, async ({ skip }) => {
+test('an address of IPv6 that drops what comes keeps IPv4 waiting for a short time (needs network namespaces)', async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
   const between = await ends()
   await dropIpv6(between[0])

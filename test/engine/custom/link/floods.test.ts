@@ -152,74 +152,66 @@ test('every type of frame, and of control frame, is among the floods', () => {
   expect(new Set(controlFrames().map(({ type }) => `${type}`))).toEqual(new Set(kinds))
 })
 
-test.for(floods)(
-  'a peer that sends %s without end is cut, and one that sends some is not',
-  { timeout: 120_000 },
-  async (flood, { signal }) => {
-    const [what, type, say, whole] = flood
-    const engine = await customEngine()
-    engine.receive({ onMessage: async () => 'accept' })
-    const failing = async () => await Promise.reject(new Error('no'))
-    await engine.handle('/test/1', failing, { maxRequestBytes: 10_000_000, maxConcurrent: 1 })
-    engine.subscribe('orders')
-    await engine.start()
-    try {
-      const url = await urlOf(engine)
-      // It answers pings: on a slow machine the flood takes longer than a peer may be silent.
-      using honest = await openRawPeer(url, {
-        onFrame: (received, nonce) => void (received === frameTypes.ping && honest.channel.write(frameTypes.pong, nonce)),
-      })
-      honest.channel.write(frameTypes.hello, helloOf())
-      // A goodbye is the last word of anybody.
-      if (type !== frameTypes.goodbye) {
-        whole?.(honest.channel)
-        for (let round = 2; round < 7; round++) say(honest.channel, round)
-      }
-      using hostile = await openRawPeer(url)
-      hostile.channel.write(frameTypes.hello, helloOf())
-      whole?.(hostile.channel)
-      for (let round = 2; hostile.channel.isOpen; ) {
-        for (let count = 0; count < 200; count++) say(hostile.channel, round++)
-        await hostile.channel.drained(65_536, signal)
-        await nextTurn()
-      }
-      await hostile.closed
-      // A peer that the overlay avoids, or that has said goodbye, is cut for that. So is one that sends known messages for
-      // as long as a slow machine makes it.
-      const isCutForOther = type === frameTypes.control || type === frameTypes.goodbye || what.includes('again')
-      if (!isCutForOther) await expect.poll(() => engine.limitsReached.frame_flood).toBe(1)
-      honest.channel.write(frameTypes.ping, Buffer.alloc(8))
-      await expect.poll(() => honest.received).toContain(frameTypes.pong)
-      await expect.poll(async () => (await engine.peers()).map(({ peerId }) => peerId)).toEqual([honest.peerId])
-    } finally {
-      await engine.stop()
+test.for(floods)('a peer that sends %s without end is cut, and one that sends some is not', async (flood, { signal }) => {
+  const [what, type, say, whole] = flood
+  const engine = await customEngine()
+  engine.receive({ onMessage: async () => 'accept' })
+  const failing = async () => await Promise.reject(new Error('no'))
+  await engine.handle('/test/1', failing, { maxRequestBytes: 10_000_000, maxConcurrent: 1 })
+  engine.subscribe('orders')
+  await engine.start()
+  try {
+    const url = await urlOf(engine)
+    // It answers pings: on a slow machine the flood takes longer than a peer may be silent.
+    using honest = await openRawPeer(url, {
+      onFrame: (received, nonce) => void (received === frameTypes.ping && honest.channel.write(frameTypes.pong, nonce)),
+    })
+    honest.channel.write(frameTypes.hello, helloOf())
+    // A goodbye is the last word of anybody.
+    if (type !== frameTypes.goodbye) {
+      whole?.(honest.channel)
+      for (let round = 2; round < 7; round++) say(honest.channel, round)
     }
-  },
-)
+    using hostile = await openRawPeer(url)
+    hostile.channel.write(frameTypes.hello, helloOf())
+    whole?.(hostile.channel)
+    for (let round = 2; hostile.channel.isOpen; ) {
+      for (let count = 0; count < 200; count++) say(hostile.channel, round++)
+      await hostile.channel.drained(65_536, signal)
+      await nextTurn()
+    }
+    await hostile.closed
+    // A peer that the overlay avoids, or that has said goodbye, is cut for that. So is one that sends known messages for
+    // as long as a slow machine makes it.
+    const isCutForOther = type === frameTypes.control || type === frameTypes.goodbye || what.includes('again')
+    if (!isCutForOther) await expect.poll(() => engine.limitsReached.frame_flood).toBe(1)
+    honest.channel.write(frameTypes.ping, Buffer.alloc(8))
+    await expect.poll(() => honest.received).toContain(frameTypes.pong)
+    await expect.poll(async () => (await engine.peers()).map(({ peerId }) => peerId)).toEqual([honest.peerId])
+  } finally {
+    await engine.stop()
+  }
+})
 
 test.each([
   ['nothing', Buffer.alloc(0)],
   ['a byte of a message', Buffer.of(1)],
-])(
-  'a peer that sends records with %s in them without end is cut, and one that sends some is not',
-  { timeout: 120_000 },
-  async (_, plain) => {
-    const engine = await startedCustomEngine()
-    const url = await urlOf(engine)
-    const send = async (count: number) => {
-      const peer = await openLinkedPeer(url)
-      onTestFinished(() => peer.socket.terminate())
-      // The head of a message of a million bytes.
-      if (plain.length > 0) peer.sendRecord(Buffer.of(0, 15, 66, 64, frameTypes.message))
-      for (let sent = 0; sent < count && peer.channel.isOpen; sent++) {
-        peer.sendRecord(plain)
-        if (sent % 500 === 0) await nextTurn()
-      }
-      return peer
+])('a peer that sends records with %s in them without end is cut, and one that sends some is not', async (_, plain) => {
+  const engine = await startedCustomEngine()
+  const url = await urlOf(engine)
+  const send = async (count: number) => {
+    const peer = await openLinkedPeer(url)
+    onTestFinished(() => peer.socket.terminate())
+    // The head of a message of a million bytes.
+    if (plain.length > 0) peer.sendRecord(Buffer.of(0, 15, 66, 64, frameTypes.message))
+    for (let sent = 0; sent < count && peer.channel.isOpen; sent++) {
+      peer.sendRecord(plain)
+      if (sent % 500 === 0) await nextTurn()
     }
-    const honest = await send(1_000)
-    await send(64_000)
-    await expect.poll(() => engine.limitsReached.frame_flood, { timeout: 60_000 }).toBe(1)
-    expect((await engine.peers()).map(({ peerId }) => peerId)).toEqual([honest.peerId])
-  },
-)
+    return peer
+  }
+  const honest = await send(1_000)
+  await send(64_000)
+  await expect.poll(() => engine.limitsReached.frame_flood, { timeout: 60_000 }).toBe(1)
+  expect((await engine.peers()).map(({ peerId }) => peerId)).toEqual([honest.peerId])
+})

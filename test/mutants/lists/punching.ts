@@ -183,10 +183,13 @@ export const punching = [
   ),
   ...breaks(
     'src/engine/libp2p/transport/arriving-sockets.ts',
-    [`${tests}/own-port.test.ts`],
+    [`${tests}/own-port.test.ts`, 'test/engine/libp2p/transport/arriving-sockets.test.ts'],
     [
-      ['a socket that is yet to be seen is not waited for', 'if (!arriving.has(from)) await arrival(from, signal)', ''],
-      ['a socket that arrives wakes nobody', 'awaited.get(from)?.resolve()', ''],
+      ['a socket that is yet to be seen is not waited for', 'if (newest === undefined) await orAborted(came.promise, signal)', ''],
+      ['a socket that arrives wakes nobody', 'came.resolve()', ''],
+      ['a socket that comes while this end dials is no dial of it', 'dials.set(from, dial)', ''],
+      ['a socket that no dial has used stays', "newest?.used.reject(new Error('the dial has no use for the socket'))", ''],
+      ['sockets go to a dial that has ended', 'if (dials.get(from) === dial) dials.delete(from)', ''],
     ],
   ),
   ...breaks(

@@ -1,4 +1,4 @@
-import type { Connection, Transport, Upgrader } from '@libp2p/interface'
+import type { Connection, MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
 import { type TCPComponents, type TCPDialOptions, type TCPOptions, tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { connectMsOf } from '../../dial/connect-time.ts'
@@ -8,7 +8,7 @@ import { createArrivingSockets } from './arriving-sockets.ts'
 import { isPortTaken, mayHaveCrossed, type OwnPort } from './own-port.ts'
 import { abortingUntilConnected, type PortOptions } from './port-options.ts'
 
-/** Sockets of one hole that a responder makes, each after the initiator has ended the one before. */
+/** Sockets of one hole that a responder makes, each after the initiator has ended the one before, and that an initiator takes. */
 const maxAnswers = 4
 
 export interface TcpTransportComponents {
@@ -35,20 +35,37 @@ export function tcpTransport(
     const arriving = createArrivingSockets()
     const ofTcp = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'tcp')
 
-    /** The peer's dial may arrive before this one, and takes the place between the two ports: this one comes after it. */
+    /**
+     * The peer's dial may arrive before this one, and takes the place between the two ports. One whose handshake was begun
+     * as that of an inbound connection is ended; the peer dials again, and what comes then is used as if it was dialled.
+     */
     async function connect(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
       if (options.initiator === false) return await answer(target, options)
       if (options.initiator === undefined) return await connectOnce(target, options)
       const peer = withoutPeerId(target.address)
+      using taken = arriving.take(peer)
       await arriving.end(peer)
-      for (;;) {
+      for (let uses = 0; ; ) {
         try {
           return await connectOnce(target, options)
         } catch (error) {
-          if (!isPortTaken(error)) throw error
-          await arriving.ended(peer, options.signal).catch(() => Promise.reject(error))
+          if (!isPortTaken(error) || uses++ === maxAnswers) throw error
+          try {
+            return await taken.use(options.signal, (socket) => upgrade(socket, target, options))
+          } catch (failure) {
+            if (options.signal.aborted) throw error
+            if (!mayHaveCrossed(failure)) throw failure
+          }
         }
       }
+    }
+
+    /** Makes a connection that this end has dialled of a socket that it has accepted. */
+    async function upgrade(socket: MultiaddrConnection, target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
+      const dialled: MultiaddrConnection = Object.assign(socket, { direction: 'outbound', remoteAddr: atIp(target) })
+      const connection = await options.upgrader.upgradeOutbound(dialled, options)
+      onFromOwnPort?.(connection)
+      return connection
     }
 
     /**

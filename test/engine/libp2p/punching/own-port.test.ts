@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { ComponentLogger, Connection, DialTransportOptions, Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test } from 'vitest'
@@ -29,7 +29,13 @@ async function listening(host = '/ip4/0.0.0.0', needsHoles = true, failures: Err
   const ownPort = await createOwnPort()
   if (ownPort === undefined) throw new Error('this system has no SO_REUSEPORT')
   const fromOwnPort: Connection[] = []
-  const onLoopback: OwnPort = { ...ownPort, bind: (ip) => ownPort.bind(ip.includes(':') ? '2600::1' : '11.0.0.1') }
+  const bindTo = (ip: string) => ownPort.bind(ip.includes(':') ? '2600::1' : '11.0.0.1')
+  const beforeDials: Array<() => void> = []
+  function bind(ip: string): BoundHandle | undefined {
+    beforeDials.shift()?.()
+    return bindTo(ip)
+  }
+  const onLoopback: OwnPort = { ...ownPort, bind }
   const transport = tcpTransport(
     {},
     { gate: openGate, ownPort: onLoopback, needsHoles: () => needsHoles, onFromOwnPort: (one) => fromOwnPort.push(one) },
@@ -58,7 +64,14 @@ async function listening(host = '/ip4/0.0.0.0', needsHoles = true, failures: Err
     return dialled
   }
   const port = listener.getAddrs()[0]?.getComponents()[1]?.value
-  return { ownPort, listener, dial, fromOwnPort, port: Number(port), arrived: arrived.promise }
+  /** Connects from the listening port as soon as the system does, and sends nothing. */
+  function connectTo(other: number): Socket {
+    const options: TcpNetConnectOpts = { host: '127.0.0.1', port: other }
+    const socket = connect(Object.assign(options, { handle: bindTo('127.0.0.1'), manualStart: true }))
+    onTestFinished(() => void socket.on('error', () => undefined).destroy())
+    return socket.on('error', () => undefined)
+  }
+  return { ownPort, listener, dial, fromOwnPort, port: Number(port), arrived: arrived.promise, beforeDials, connectTo }
 }
 
 /** A server, and the ports that its clients had. */
@@ -125,6 +138,20 @@ test('so does one that the system has refused because it had accepted the dial o
   await connectedBySystem()
   await first.dial(back, { initiator: true })
   expect(first.fromOwnPort).toHaveLength(1)
+})
+
+test('a dial of the peer that comes again before this one is made is used as this one', async () => {
+  const [first, second] = [await listening(), await listening()]
+  const back = multiaddr(`/ip4/127.0.0.1/tcp/${second.port}`)
+  await second.dial(multiaddr(`/ip4/127.0.0.1/tcp/${first.port}`), { initiator: false })
+  await first.arrived
+  // A peer that dials again within a millisecond is faster each time.
+  const again: Socket[] = []
+  first.beforeDials.push(...Array.from({ length: 5 }, () => () => again.push(second.connectTo(first.port))))
+  const { socket } = await first.dial(back, { initiator: true })
+  expect([socket.direction, socket.remoteAddr.toString()]).toEqual(['outbound', back.toString()])
+  expect(first.fromOwnPort).toHaveLength(1)
+  expect(again.map(({ destroyed }) => destroyed)).toEqual([false])
 })
 
 test.each([

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Stream } from '@libp2p/interface'
+import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { endpointOf } from '../../../src/engine/dial/endpoint.ts'
 import { createNegotiations } from '../../../src/engine/libp2p/transport/negotiations.ts'
+import { WebSocketConnection } from '../../../src/engine/libp2p/transport/websocket-connection.ts'
 import { type HostileLibp2pPeer, hostileLibp2pPeer } from '../../fixtures/hostile-libp2p-peer.ts'
 import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
 
@@ -90,6 +92,32 @@ test.each([0, 1])('over a WebSocket, messages of %s bytes without end end the co
   for (let sent = 0; sent < 5_000; sent++) hostile.send(Buffer.alloc(bytes))
   await hostile.closed
   honest.send(Buffer.from('\x03/x\n'))
+})
+
+test('over a WebSocket, a small message for each larger one, as js-libp2p sends the length of a frame, ends no connection', async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const client = new WebSocket(`ws://127.0.0.1:${Object(server.address()).port}`)
+  onTestFinished(() => client.terminate())
+  const [socket]: WebSocket[] = await once(server, 'connection')
+  if (socket === undefined) return expect.unreachable()
+  const log = defaultLogger().forComponent('test')
+  const connection = new WebSocketConnection({ remoteAddr: multiaddr('/ip4/127.0.0.1/tcp/1/ws'), direction: 'inbound', log }, socket)
+  let bytes = 0
+  connection.addEventListener('message', ({ data }) => {
+    bytes += data.byteLength
+  })
+  if (client.readyState !== client.OPEN) await once(client, 'open')
+  for (let frame = 0; frame < 5_000; frame++) {
+    client.send(Buffer.alloc(2))
+    client.send(Buffer.alloc(18))
+  }
+  await expect.poll(() => bytes).toBe(5_000 * 20)
+  expect(connection.status).toBe('open')
+  // What it has left of larger ones, and the burst.
+  for (let sent = 0; sent < 2_001; sent++) client.send(Buffer.alloc(2))
+  await expect.poll(() => connection.status).toBe('aborted')
 })
 
 test('a handshake in a thousand pieces ends the connection', () => {

@@ -13,7 +13,10 @@ const maxSocketBufferBytes = 1_048_576
 
 /** Bytes of the smallest encrypted frame of Noise: its length, and the tag of nothing. */
 const tinyBytes = 18
-/** Smaller messages: burst and rate per second. An honest peer sends some while it negotiates, of three bytes and more. */
+/**
+ * Smaller messages, beyond as many as there are larger ones: burst and rate per second. An honest peer sends some while it
+ * negotiates, of three bytes and more, and js-libp2p the length of each encrypted frame, of two.
+ */
 const tinyMessages = { burst: 1_000, perSecond: 100 }
 
 export interface WebSocketConnectionInit {
@@ -29,6 +32,8 @@ export interface WebSocketConnectionInit {
 export class WebSocketConnection extends AbstractMultiaddrConnection {
   readonly #socket: WebSocket
   readonly #tiny = createTokenBucket(tinyMessages)
+  /** Larger messages that no tiny one belongs to. */
+  #larger = 0
   /** Messages of this turn. */
   #arrived: Buffer[] = []
 
@@ -49,12 +54,22 @@ export class WebSocketConnection extends AbstractMultiaddrConnection {
 
   #onMessage(data: Buffer): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (data.length < tinyBytes && !this.#tiny.take(performance.now())) {
+    if (!this.#isAffordable(data)) {
       this.#arrived = []
       this.abort(new FrameFlood('too many small messages'))
       return
     }
     if (this.#arrived.push(data) === 1) queueMicrotask(() => this.#deliver())
+  }
+
+  #isAffordable(data: Buffer): boolean {
+    if (data.length >= tinyBytes) {
+      this.#larger = Math.min(this.#larger + 1, tinyMessages.burst)
+      return true
+    }
+    if (this.#larger === 0) return this.#tiny.take(performance.now())
+    this.#larger--
+    return true
   }
 
   #deliver(): void {

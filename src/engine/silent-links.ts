@@ -44,7 +44,8 @@ const maxDoubted = 1_000
 /**
  * Divisors of `doubtedLinkMs`, in order: the interval between checks; the silence before a ping; the time of a dial
  * attempt, in which SYN is sent twice; and the time of the last ping of a link whose peer has answered on a second
- * connection. A peer that was stopped answers that ping together with the dial.
+ * connection, which is at least twice as long as that answer took. A peer that was stopped answers that ping together with the
+ * dial, on a busy machine some time after it.
  */
 const looksPerDoubt = 8
 const pingsPerDoubt = 4
@@ -170,11 +171,13 @@ export function createSilentLinks(
 
   async function replace(link: WatchedLink, signal: AbortSignal): Promise<void> {
     const { peerId, multiaddr } = link
+    const began = now()
     {
       using _asking = asking(multiaddr)
       await prove(multiaddr, signal)
     }
-    if (isSilent(link)) await inTime(doubtedLinkMs / lastPingsPerDoubt, (signal) => link.ping(signal)).catch(() => undefined)
+    const lastPingMs = Math.max(doubtedLinkMs / lastPingsPerDoubt, 2 * (now() - began))
+    if (isSilent(link)) await inTime(lastPingMs, (signal) => link.ping(signal)).catch(() => undefined)
     if (!isSilent(link) || stopping.signal.aborted) return
     logger.info({ peerId, multiaddr }, 'a silent link is replaced: its peer answers on another connection')
     link.cut()

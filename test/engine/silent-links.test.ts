@@ -14,6 +14,14 @@ const relayed = `/ip4/192.0.2.1/tcp/1/p2p/${relayId}/p2p-circuit/p2p/${id}`
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
+async function later(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === 0) return
+  await new Promise<void>((resolve, reject) => {
+    setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => reject(signal.reason))
+  })
+}
+
 /** A link to one peer, which answers pings and dials as it is told. */
 function peer({ multiaddr = address, answersPings = false, answersDials = false, source = 'learnt' }: PeerOptions = {}) {
   const calls: string[] = []
@@ -29,6 +37,8 @@ function peer({ multiaddr = address, answersPings = false, answersDials = false,
     isHeardMeanwhile: false,
     /** It answers pings from when it has answered a dial. */
     wasStopped: false,
+    /** Milliseconds that it takes for any answer. */
+    answersAfterMs: 0,
   }
   const answer = async (name: string, isAnswered: boolean) => {
     calls.push(name)
@@ -40,8 +50,9 @@ function peer({ multiaddr = address, answersPings = false, answersDials = false,
     get heardAt() {
       return state.heardAt
     },
-    async ping() {
+    async ping(signal) {
       await answer('ping', state.answersPings)
+      await later(state.answersAfterMs, signal)
       state.heardAt = performance.now()
     },
     cut() {
@@ -62,8 +73,9 @@ function peer({ multiaddr = address, answersPings = false, answersDials = false,
         },
         sourceOf: () => source,
       },
-      async prove() {
+      async prove(_where, signal) {
         await answer('prove', state.answersDials)
+        await later(state.answersAfterMs, signal)
         if (state.isHeardMeanwhile) state.heardAt = performance.now()
         if (state.wasStopped) state.answersPings = true
       },
@@ -197,14 +209,17 @@ test('a link through a relay that ends while it is quiet has its peer dialled; o
   }
 })
 
-test('a peer that was stopped, and answers the dial beside its link before it answers there, keeps the link', async () => {
-  const { calls, state, silentLinks } = peer()
-  await vi.advanceTimersByTimeAsync(20_000)
-  Object.assign(state, { answersDials: true, wasStopped: true })
-  await vi.advanceTimersByTimeAsync(60_000)
-  expect(calls).not.toContain('cut')
-  await silentLinks.stop()
-})
+test.each([0, 1_500])(
+  'a peer that was stopped, and answers the dial beside its link before it answers there, each after %i ms, keeps the link',
+  async (answersAfterMs) => {
+    const { calls, state, silentLinks } = peer()
+    await vi.advanceTimersByTimeAsync(20_000)
+    Object.assign(state, { answersDials: true, wasStopped: true, answersAfterMs })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(calls).not.toContain('cut')
+    await silentLinks.stop()
+  },
+)
 
 test('a name that nobody here has given is dialled on the word of who told it, since it may lead elsewhere by now', async () => {
   for (const [options, isAsked] of [

@@ -39,7 +39,8 @@ test('a gateway that reaches a peer through a relay opens a WebRTC connection to
   await expect
     .poll(() => engine.peers(), patience)
     .toContainEqual(expect.objectContaining({ peerId, path: expect.objectContaining({ by: 'webrtc' }) }))
-  await expect.poll(() => engine.networks[0]?.reachCounts.punches.udp, patience).toEqual({ succeeded: 1, failed: 0 })
+  // On a busy machine an attempt may fail before one succeeds.
+  await expect.poll(() => engine.networks[0]?.reachCounts.punches.udp.succeeded, patience).toBe(1)
 })
 
 test('a peer returns more often than it has places, since the end of a connection frees its place', { timeout }, async () => {

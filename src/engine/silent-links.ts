@@ -44,8 +44,8 @@ const maxDoubted = 1_000
 /**
  * Divisors of `doubtedLinkMs`, in order: the interval between checks; the silence before a ping; the time of a dial
  * attempt, in which SYN is sent twice; and the time of the last ping of a link whose peer has answered on a second
- * connection, which is at least twice as long as that answer took. A peer that was stopped answers that ping together with the
- * dial, on a busy machine some time after it.
+ * connection, which is at least twice as long as that answer took. A peer that was stopped answers that ping together
+ * with the dial, on a busy machine some time after it.
  */
 const looksPerDoubt = 8
 const pingsPerDoubt = 4

@@ -37,7 +37,7 @@ export function isAtOnce({ patterns }: TopicFilter): boolean {
   return patterns.includes(everyTopic) || (patterns.length <= patternsAtOnce && patterns.every(isPrefixPattern))
 }
 
-/** Whether the patterns are so many that names are compared with them here, by an index, and not by the database. */
+/** Whether the filter has so many patterns that this process compares the names of topics, by an index, instead of the database. */
 export function areMany(filter: TopicFilter): boolean {
   return filter.patterns.length > patternsAtOnce && !filter.patterns.includes(everyTopic)
 }

@@ -45,8 +45,8 @@ export const peerRecordSchema = z.strictObject({
 })
 
 /**
- * The addresses that fit into a record of a peer. A hello may have more and longer ones, and a frame or answer with one
- * of those would be invalid: whoever gets it would disconnect the node that passed it on.
+ * The addresses that fit into a record of a peer. A hello may have more and longer ones. A frame or answer that contains
+ * one of those is invalid, and its receiver disconnects the node that sent it.
  */
 export function recordAddresses(multiaddrs: readonly string[]): string[] {
   return multiaddrs.filter(({ length }) => length <= frameBounds.multiaddrLength).slice(0, frameBounds.multiaddrs)

@@ -12,9 +12,9 @@ export class LinkLimitReached extends Error {
 }
 
 /**
- * Decides which peers may have a link, and bounds how they negotiate one: no blocked peer, and beyond the limit, or their address's share of it, only
- * configured peers. libp2p counts only inbound connections, and its pruner spares every connection with a gossip
- * stream, so this node's own dials would exceed any limit.
+ * Decides which peers may have a link, and bounds how they negotiate one: no blocked peer, and beyond the limit, or their
+ * address's share of it, only configured peers. libp2p counts only inbound connections, and its pruner spares every
+ * connection with a gossip stream, so this node's own dials would exceed any limit.
  */
 export function createGater(
   init: { maxConnections: number },

@@ -61,7 +61,7 @@ export function boundFrames(
 ): {
   /** The peer has opened a stream. */
   opened(): void
-  /** A proposal of a protocol was answered, and so many of its stream in all. */
+  /** A proposal of a protocol was answered. `answers` counts those of its stream so far. */
   answered(answers: number): void
 } {
   const { maxFrameBytes, onFlood } = components

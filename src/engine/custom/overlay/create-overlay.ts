@@ -166,8 +166,10 @@ export function createOverlay(
     updated(peer, { pinned }) {
       const link = links.get(peer.peerId)
       if (link === undefined) return
+      const hasMoved = peer.multiaddrs.some((address) => !link.record.multiaddrs.includes(address))
       link.record = peer
       link.pinned ||= pinned
+      if (hasMoved) membership.moved(link)
       membership.view.peers.know(peer)
       for (const topic of link.topics) topicViews.learn(topic, peer)
     },

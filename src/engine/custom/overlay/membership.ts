@@ -10,6 +10,8 @@ import { createView, type View, type ViewComponents } from './view.ts'
 export interface Membership {
   readonly view: View
   connected(link: Link): void
+  /** The peer has told other addresses of its own. */
+  moved(link: Link): void
   /** Peers found by other means. The latest are kept, as contacts for a node that has lost all neighbours. */
   discovered(peers: readonly PeerRecord[]): void
   /** A peer has proven itself, and is kept as a contact. */
@@ -28,6 +30,8 @@ export function createMembership(
   const { random, send, links, told } = components
   const contacts = new BoundedMap<string, PeerRecord>({ max: maxContacts })
   const proven = new BoundedMap<string, PeerRecord>({ max: maxContacts })
+  /** Peers that have joined here, and may not have known at which addresses others reach them. */
+  const joined = new WeakSet<Link>()
   const view = createView(
     { peerId: init.peerId, target: limits.activeView, max: limits.maxActiveView, passiveSize: limits.passiveView, limits },
     { ...components, belongs: () => true, onLonely, mayAsk: () => true, mayMix: () => true },
@@ -40,11 +44,17 @@ export function createMembership(
     if (contact !== undefined) view.want(contact)
   }
 
-  function receiveJoin({ peerId, record }: Link): void {
-    const others = [...view.peers.active].filter((other) => other !== peerId)
-    view.take(peerId)
-    send(peerId, { type: 'neighbor-reply', accepted: true })
-    for (const other of others) send(other, { type: 'forward-join', peer: record, hops: limits.joinHops })
+  function receiveJoin(link: Link): void {
+    joined.add(link)
+    introduce(link)
+    view.take(link.peerId)
+    send(link.peerId, { type: 'neighbor-reply', accepted: true })
+  }
+
+  function introduce({ peerId, record }: Link): void {
+    for (const other of view.peers.active) {
+      if (other !== peerId) send(other, { type: 'forward-join', peer: record, hops: limits.joinHops })
+    }
   }
 
   function receiveForwardJoin(link: Link, { peer, hops }: FrameOf<'forward-join'>): void {
@@ -74,6 +84,10 @@ export function createMembership(
         view.shuffleWith(link.peerId)
       }
       view.connected(link)
+    },
+    moved(link) {
+      // Only once, so that a join sets off no more than two.
+      if (joined.delete(link)) introduce(link)
     },
     discovered(peers) {
       for (const peer of peers) {

@@ -39,8 +39,8 @@ export interface Links {
   /** Removes a link at once and asks for its end. */
   hangUp(peerId: string, why: HangUpReason): void
   /**
-   * Whether the peer may be dialled: it has addresses, no recent failure, and is not avoided; links and dials have
-   * room. One link beyond the maximum is dialled, so that a full node does not become isolated.
+   * Whether the peer may be dialled: it has addresses, no recent failure at all of them, and is not avoided; links and
+   * dials have room. One link beyond the maximum is dialled, so that a full node does not become isolated.
    */
   canDial(peer: PeerRecord): boolean
   dial(peer: PeerRecord): void
@@ -130,7 +130,8 @@ export function createLinks(
       if (peerId === self || multiaddrs.length === 0 || links.has(peerId) || dials.has(peerId)) return false
       if (dials.size >= limits.maxDials || links.size + dials.size > limits.maxLinks) return false
       const failure = failures.get(peerId)
-      return (failure === undefined || failure.retryAt <= now()) && !components.isAvoided(peerId)
+      const mayFail = failure !== undefined && failure.retryAt > now() && multiaddrs.every((each) => failure.peer.multiaddrs.includes(each))
+      return !mayFail && !components.isAvoided(peerId)
     },
     dial(peer) {
       dials.set(peer.peerId, { peer, at: now() })

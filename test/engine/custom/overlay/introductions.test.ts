@@ -35,3 +35,19 @@ test('nobody is told of new addresses of a peer that has not joined here', () =>
   update('/sim/new', '/sim/relay/p2p-circuit')
   expect(told()).toEqual([])
 })
+
+test('a peer whose dial has failed is dialled at once when others tell where else it is reached', () => {
+  const { overlay, link, dialled } = overlayForTest()
+  link('neighbour')
+  const tell = (...multiaddrs: string[]) =>
+    overlay.receive('neighbour', { type: 'forward-join', peer: { peerId: 'new', multiaddrs }, hops: 0 })
+  tell('/sim/new')
+  overlay.dialFailed('new')
+  tell('/sim/new')
+  expect(dialled).toEqual([['/sim/new']])
+  tell('/sim/new', '/sim/relay/p2p-circuit')
+  expect(dialled).toEqual([['/sim/new'], ['/sim/new', '/sim/relay/p2p-circuit']])
+  overlay.dialFailed('new')
+  tell('/sim/relay/p2p-circuit')
+  expect(dialled).toHaveLength(2)
+})

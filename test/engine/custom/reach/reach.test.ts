@@ -71,8 +71,9 @@ test('two hidden nodes reach each other through a relay', async () => {
   const relay = await node({ relay: true })
   const [a, b] = await Promise.all([hiddenBehind(relay), hiddenBehind(relay)])
   await b.engine.handle('/echo/1', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 4 })
+  // Either may have been told of the other by the relay, and have dialled it.
   const peer = await a.engine.dial(b.address, { source: 'rest', signal })
-  expect(peer).toMatchObject({ peerId: b.engine.peerId, path: { by: 'relay', via: relay.peerId }, direction: 'outbound' })
+  expect(peer).toMatchObject({ peerId: b.engine.peerId, path: { by: 'relay', via: relay.peerId } })
   await expect.poll(async () => (await a.engine.peers()).find(({ peerId }) => peerId === b.engine.peerId)?.protocols).toContain('/echo/1')
   const secret = randomBytes(600_000)
   const answers = await Promise.all(

@@ -48,7 +48,7 @@ export function createOverlay(
     brought,
     broughtAt: (peerId) => links.get(peerId)?.broughtAt,
   })
-  const shared = { now, random, send, links, walks, self, topicsOf, learn, told: components.told }
+  const shared = { now, random, send, passOn, links, walks, self, topicsOf, learn, told: components.told }
   const membership = createMembership(init, shared)
   const topicViews = createTopicViews(init, {
     ...shared,
@@ -88,6 +88,14 @@ export function createOverlay(
 
   function send(peerId: string, frame: OverlayFrame): boolean {
     return links.get(peerId) !== undefined && components.send(peerId, frame)
+  }
+
+  /**
+   * Sends a frame that another peer has set off, and no more of them than the receiver takes. It charges this node for
+   * each, whoever set it off.
+   */
+  function passOn(peerId: string, frame: OverlayFrame): void {
+    if (links.get(peerId)?.passedWalks.take(now()) === true) send(peerId, frame)
   }
 
   function used(peerId: string): void {

@@ -16,6 +16,8 @@ export interface Link {
   readonly topics: Set<string>
   readonly controlFrames: TokenBucket
   readonly walks: TokenBucket
+  /** Walks of others that are passed on to the peer. */
+  readonly passedWalks: TokenBucket
   /** What the views of topics may ask of the peer: neighbour requests and shuffles. */
   readonly asks: TokenBucket
   /** When the link was last used, such as for a new message. */
@@ -109,6 +111,7 @@ export function createLinks(
         topics: new Set(),
         controlFrames: createTokenBucket({ perSecond: limits.controlFramesPerSecond, burst: limits.controlFramesBurst }),
         walks: createTokenBucket({ perSecond: limits.walksPerSecond, burst: limits.walksBurst }),
+        passedWalks: createTokenBucket({ perSecond: limits.walksPerSecond, burst: limits.walksBurst }),
         asks: createTokenBucket({ perSecond: limits.topicAsksPerSecond, burst: limits.topicAsksBurst }),
         usedAt: now(),
         broughtAt: undefined,

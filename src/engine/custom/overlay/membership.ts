@@ -27,7 +27,7 @@ export function createMembership(
   components: Omit<ViewComponents, 'belongs' | 'onLonely' | 'mayAsk' | 'mayMix'>,
 ): Membership {
   const { limits } = init
-  const { random, send, links, told } = components
+  const { random, send, passOn, links, told } = components
   const contacts = new BoundedMap<string, PeerRecord>({ max: maxContacts })
   const proven = new BoundedMap<string, PeerRecord>({ max: maxContacts })
   /** Peers that have joined here, and may not have known at which addresses others reach them. */
@@ -53,7 +53,7 @@ export function createMembership(
 
   function introduce({ peerId, record }: Link): void {
     for (const other of view.peers.active) {
-      if (other !== peerId) send(other, { type: 'forward-join', peer: record, hops: limits.joinHops })
+      if (other !== peerId) passOn(other, { type: 'forward-join', peer: record, hops: limits.joinHops })
     }
   }
 
@@ -72,7 +72,7 @@ export function createMembership(
       told(peer, link.peerId)
       view.peers.know(peer)
     }
-    send(next, { type: 'forward-join', peer, hops: Math.min(hops, limits.joinHops) - 1 })
+    passOn(next, { type: 'forward-join', peer, hops: Math.min(hops, limits.joinHops) - 1 })
   }
 
   return {

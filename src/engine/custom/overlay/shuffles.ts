@@ -19,6 +19,8 @@ const sampledPassive = 4
 export interface ShufflesComponents {
   random(): number
   send(peerId: string, frame: OverlayFrame): boolean
+  /** Sends a walk of another node, if the peer takes more of them. */
+  passOn(peerId: string, frame: OverlayFrame): void
   readonly links: Links
   readonly walks: Walks
   self(): PeerRecord
@@ -32,7 +34,7 @@ export function createShuffles(
   components: ShufflesComponents,
 ): Shuffles {
   const { topic, limits, peers } = init
-  const { random, send, links, walks } = components
+  const { random, send, passOn, links, walks } = components
   const about = topic === undefined ? {} : { topic }
 
   /** A shuffle of a topic's subscribers is about that topic only. */
@@ -66,7 +68,7 @@ export function createShuffles(
         random,
       )
       if (frame.hops > 0 && next !== undefined) {
-        if (walks.pass(frame.token, link.peerId)) send(next, { ...frame, hops: Math.min(frame.hops, limits.shuffleHops) - 1 })
+        if (walks.pass(frame.token, link.peerId)) passOn(next, { ...frame, hops: Math.min(frame.hops, limits.shuffleHops) - 1 })
         return
       }
       send(link.peerId, { type: 'shuffle-reply', token: frame.token, peers: sampleOf() })

@@ -45,7 +45,7 @@ export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | '
 
 export function createTopicViews(init: { peerId: string; limits: OverlayLimits }, components: TopicViewsComponents): TopicViews {
   const { limits } = init
-  const { now, random, send, links, walks, known, subscribers } = components
+  const { now, random, send, passOn, links, walks, known, subscribers } = components
   const views = new Map<string, View>()
   /** When the next seek for each topic is allowed. */
   const seeks = new Map<string, { count: number; at: number }>()
@@ -154,7 +154,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       return
     }
     const next = step(link.peerId)
-    if (frame.hops > 0 && next !== undefined) send(next, { ...frame, hops: Math.min(frame.hops, limits.seekHops) - 1 })
+    if (frame.hops > 0 && next !== undefined) passOn(next, { ...frame, hops: Math.min(frame.hops, limits.seekHops) - 1 })
   }
 
   function receiveFound(link: Link, frame: FrameOf<'found'>): void {

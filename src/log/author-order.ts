@@ -1,10 +1,11 @@
+import { placeOf } from '../lib/place-of.ts'
 import { createRunningTime } from '../lib/running-time.ts'
 import { createShares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceNumber, sequenceOf } from '../model/signed-message.ts'
 import type { LogStore } from '../store/log-store.ts'
 import { createAnnouncers } from './announcers.ts'
-import { createExpectedMessages, type Expected, type Fetch, placeOf } from './expected.ts'
+import { createExpectedMessages, type Expected, type Fetch } from './expected.ts'
 import { type HeldMessage, prolongs } from './held-message.ts'
 import { createHolds } from './holds.ts'
 

@@ -1,3 +1,4 @@
+import { placeOf } from '../lib/place-of.ts'
 import { authorOf, firstDrawn, sequenceOf } from '../model/signed-message.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Announcers } from './announcers.ts'
@@ -52,14 +53,13 @@ interface Entry extends Expected {
   until: number
   readonly by: Map<string, Fetch | undefined>
   readonly place: Disposable
-  isLookedUp: boolean
 }
 
 /** What is expected of one author. */
 interface Author {
   readonly entries: Entry[]
-  /** How many of them were not looked up yet. */
-  toLookUp: number
+  /** Those that were not looked up yet, in the same order. */
+  readonly toLookUp: Entry[]
   isLookingUp: boolean
 }
 
@@ -78,10 +78,9 @@ export function createExpectedMessages(
   const authors = new Map<string, Author>()
 
   function insert(entry: Entry): void {
-    const author = authors.get(entry.author) ?? { entries: [], toLookUp: 0, isLookingUp: false }
+    const author = authors.get(entry.author) ?? { entries: [], toLookUp: [], isLookingUp: false }
     authors.set(entry.author, author)
-    author.entries.splice(placeOf(author.entries, entry.sequence), 0, entry)
-    author.toLookUp++
+    for (const list of [author.entries, author.toLookUp]) list.splice(placeOf(list, entry.sequence), 0, entry)
     entries.set(entry.id, entry)
   }
 
@@ -89,8 +88,10 @@ export function createExpectedMessages(
     entry.place[Symbol.dispose]()
     const author = authors.get(entry.author)
     if (author === undefined) return
-    const [removed] = author.entries.splice(placeOf(author.entries, entry.sequence), 1)
-    if (removed?.isLookedUp === false) author.toLookUp--
+    for (const list of [author.entries, author.toLookUp]) {
+      const place = placeOf(list, entry.sequence)
+      if (list[place] === entry) list.splice(place, 1)
+    }
     if (author.entries.length === 0) authors.delete(entry.author)
   }
 
@@ -135,7 +136,7 @@ export function createExpectedMessages(
         const [author, sequence] = [authorOf(id), sequenceOf(id)]
         const place = sequence >= firstDrawn ? undefined : announcers.place(by, author)
         if (place === undefined) return
-        insert({ id, author, sequence, until: now() + init.keptMs, by: new Map([[by, fetch]]), place, isLookedUp: false })
+        insert({ id, author, sequence, until: now() + init.keptMs, by: new Map([[by, fetch]]), place })
         return
       }
       const isOneMore = (known.by.size < maxBy || fetch !== undefined) && announcers.trusts(by)
@@ -162,15 +163,13 @@ export function createExpectedMessages(
     },
     async lookUp(name, { last, found }) {
       const author = authors.get(name)
-      if (author === undefined || author.isLookingUp || author.toLookUp === 0) return
+      if (author === undefined || author.isLookingUp) return
       author.isLookingUp = true
       try {
         for (;;) {
           const end = last()
-          const asked = author.entries.filter(({ isLookedUp, sequence }) => !isLookedUp && sequence < end).slice(0, lookedUpAtOnce)
+          const asked = author.toLookUp.splice(0, Math.min(placeOf(author.toLookUp, end), lookedUpAtOnce))
           if (asked.length === 0) return
-          for (const entry of asked) entry.isLookedUp = true
-          author.toLookUp -= asked.length
           const ids = asked.map(({ id }) => id)
           const unknown = new Set(await log.unknown(ids))
           found(ids.filter((id) => !unknown.has(id)))
@@ -182,15 +181,4 @@ export function createExpectedMessages(
       }
     },
   }
-}
-
-/** The index of the first element whose sequence number is not below one. */
-export function placeOf(list: ReadonlyArray<{ sequence: bigint }>, sequence: bigint): number {
-  let [from, to] = [0, list.length]
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if ((list[middle]?.sequence ?? sequence) < sequence) from = middle + 1
-    else to = middle
-  }
-  return from
 }

@@ -30,7 +30,7 @@ export function messageId(from: string, sequence: Uint8Array): string {
 }
 
 /** Whether text of a peer can be an id: only such text may be taken apart. */
-export const isMessageId = (text: string): boolean => /^[A-Za-z0-9]+\.\d{1,20}$/.test(text)
+export const isMessageId = (text: string): boolean => /^[A-Za-z0-9]+\.(?:0|[1-9]\d{0,19})$/.test(text)
 
 /** The author of a message, from its id. */
 export function authorOf(id: string): string {

@@ -1,6 +1,6 @@
-import { authorOf, firstDrawn, sequenceOf } from '../../../model/signed-message.ts'
 import type { OverlayLimits } from './limits.ts'
 import { createPromises, type PromisesComponents } from './promises.ts'
+import { createUnasked } from './unasked.ts'
 
 /** Announced messages that have not arrived: which neighbours have them, and when to request them from which. */
 export interface Missing {
@@ -38,6 +38,7 @@ interface Holder {
 }
 
 interface Entry {
+  readonly id: string
   readonly topic: string
   /** The holder that announced the message first. */
   readonly first: string
@@ -59,8 +60,8 @@ export function createMissing(
   const promises = createPromises(init, components)
   /** In order of announcement. */
   const entries = new Map<string, Entry>()
-  /** The ids of the entries, by author. */
-  const authors = new Map<string, Set<string>>()
+  /** Entries that wait for their first request, and that no later message has overtaken. */
+  const unasked = createUnasked<Entry>()
   /** Entries in which a neighbour is a holder, so that one cannot fill the list. */
   const counts = new Map<string, number>()
 
@@ -72,9 +73,7 @@ export function createMissing(
 
   function remove(id: string, entry: Entry): void {
     entries.delete(id)
-    const ids = authors.get(authorOf(id))
-    ids?.delete(id)
-    if (ids?.size === 0) authors.delete(authorOf(id))
+    unasked.remove(entry)
     for (const { peerId } of entry.holders) count(peerId, -1)
   }
 
@@ -97,10 +96,9 @@ export function createMissing(
     const known = entries.get(id)
     if (known !== undefined) return known
     if (entries.size >= limits.maxMissing) return undefined
-    const entry: Entry = { topic, first, holders: [], asked: [], full: new Set(), dueAt }
+    const entry: Entry = { id, topic, first, holders: [], asked: [], full: new Set(), dueAt }
     entries.set(id, entry)
-    const ids = authors.get(authorOf(id)) ?? new Set()
-    authors.set(authorOf(id), ids.add(id))
+    unasked.add(entry)
     return entry
   }
 
@@ -113,15 +111,8 @@ export function createMissing(
       return isNew && entry !== undefined
     },
     overtaken(id) {
-      const ids = authors.get(authorOf(id))
-      if (ids === undefined) return
-      const [sequence, dueAt] = [sequenceOf(id), now() + limits.overtakenMs]
-      if (sequence >= firstDrawn) return
-      for (const other of ids) {
-        const entry = entries.get(other)
-        if (entry === undefined || entry.holders.length === 0 || entry.asked.length > 0 || entry.dueAt <= dueAt) continue
-        if (sequenceOf(other) < sequence) entry.dueAt = dueAt
-      }
+      const dueAt = now() + limits.overtakenMs
+      for (const entry of unasked.takeBefore(id)) if (entry.holders.length > 0) entry.dueAt = Math.min(entry.dueAt, dueAt)
     },
     askNow(topic, id, holders) {
       const others = [...holders]
@@ -183,6 +174,7 @@ export function createMissing(
           else ids.push(id)
           continue
         }
+        unasked.remove(entry)
         entry.asked = next.map(({ peerId }) => peerId)
         entry.dueAt = at + limits.graftAgainMs
         for (const { peerId } of next) {

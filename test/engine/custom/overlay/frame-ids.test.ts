@@ -27,6 +27,9 @@ test.each([
   `${author}.0x10`,
   `${author}. 1`,
   `${author}.123456789012345678901`,
+  // A message has one id.
+  `${author}.01`,
+  `${author}.00`,
   author,
   '.1',
   'a b.1',

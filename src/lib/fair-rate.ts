@@ -12,8 +12,10 @@ export interface FairRate {
   spend(holder: string, now: number, units: number): void
 }
 
-export function createFairRate({ perSecond }: { perSecond: number }): FairRate {
-  const all = createTokenBucket({ perSecond, burst: perSecond })
+/** @param init `burst` is the number of units that are left at first, by default those of a second */
+export function createFairRate(init: { perSecond: number; burst?: number }): FairRate {
+  const { perSecond, burst = perSecond } = init
+  const all = createTokenBucket({ perSecond, burst })
   /** Units that holders have used and not yet recovered at their part of the rate. Holders without debt are removed. */
   const debts = new Map<string, number>()
   let settledAt: number | undefined

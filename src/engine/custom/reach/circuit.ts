@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { RecordSocket } from '../link/record-socket.ts'
+import { tagBytes } from '../noise/cipher-state.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { type CircuitEnd, type CircuitEndListener, circuitWindow } from './circuit-ends.ts'
 
@@ -110,6 +111,11 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
   onData(message: Buffer): void {
     this.#granted -= message.length
     if (this.#granted < 0) throw new ProtocolViolation('more bytes on a circuit than its credit allows')
+    // Credit counts bytes, so messages of few bytes would be many. The relay may be an older one, which passes them on.
+    if (message.length < tagBytes) {
+      this.#end('a message is too short')
+      return
+    }
     // Copied, since the message would keep the whole record of the relay's link alive.
     this.#inbox.push(Buffer.from(message))
     this.#deliver()
@@ -117,6 +123,8 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
 
   onCredit(bytes: number): void {
     this.#credit += bytes
+    // A relay that is an older one passes it on.
+    if (this.#credit > circuitWindow) this.#end('credit that is not due')
     this.#flush()
   }
 

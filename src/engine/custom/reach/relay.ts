@@ -2,9 +2,12 @@ import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import { type CircuitBounds, type CircuitDirection, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
+import { frameTypes } from '../link/frame-types.ts'
 import type { Link } from '../link/link.ts'
+import { tagBytes } from '../noise/cipher-state.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { type CircuitEnd, type CircuitEndListener, type CircuitEnds, circuitWindow } from './circuit-ends.ts'
+import { createPassedOn, type PassingWay } from './passed-on.ts'
 
 /**
  * Carries circuits to peers that can't be dialled and have made a reservation. The carried bytes are encrypted between
@@ -28,20 +31,27 @@ export interface RelayComponents {
   linkTo(peerId: string): Link | undefined
   reached: LimitsReached
   counter: ReachCounter
+  /** Milliseconds of the monotonic clock. */
+  now?(): number
 }
+
+/** Milliseconds until credit that waits because of the messages is looked at again. */
+const lookAgainMs = 20
 
 export function createRelay(init: { limits: RelayLimits }, components: RelayComponents): Relay {
   const { limits } = init
-  const { legs, linkTo, reached, counter } = components
+  const { legs, linkTo, reached, counter, now = () => performance.now() } = components
   /** Reservations by peer id, with the holder that each is counted by. */
   const reservations = new Map<string, string>()
   const circuits = new Set<CarriedCircuit>()
   const bounds = createRelayBounds({ limits }, { counter })
+  const passedOn = createPassedOn({ now })
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
     if (target === undefined || !reservations.has(to)) return 'the peer has no reservation at this relay'
     if (link.isRelayed || target === link) return 'a relay accepts circuits from direct links only'
-    const refused = circuitRefusal(circuitOf(link, to), circuits, { max: limits.maxRelayStreams })
+    const crowded = circuitRefusal(circuitOf(link, to), circuits, { max: limits.maxRelayStreams })
+    const refused = crowded ?? (passedOn.offer(holderOf(link), to) ? undefined : tooMany)
     if (refused !== undefined) reached.note('relay_circuit')
     return refused
   }
@@ -52,8 +62,18 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     const counted = bounds.begin(circuit, end)
     /** Why the circuit has ended. */
     let over: string | undefined
-    const there = createFlow({ direction: 'there', counted, pass: (bytes) => ends[0]?.credit(bytes) })
-    const back = createFlow({ direction: 'back', counted, pass: (bytes) => ends[1]?.credit(bytes) })
+    let isOpened = false
+    const toTarget = passedOn.way(holderOf(link), target.peerId)
+    const toOpener = passedOn.way(holderOf(target), link.peerId)
+    const there = createFlow({
+      direction: 'there',
+      counted,
+      way: toTarget,
+      wayBack: toOpener,
+      pass: (bytes) => ends[0]?.credit(bytes),
+      end,
+    })
+    const back = createFlow({ direction: 'back', counted, way: toOpener, wayBack: toTarget, pass: (bytes) => ends[1]?.credit(bytes), end })
 
     function end(reason: string): void {
       if (over !== undefined) return
@@ -64,7 +84,11 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     }
 
     const towards = (to: () => CircuitEnd | undefined, flow: Flow, other: Flow): CircuitEndListener => ({
-      onOpened: () => to()?.opened(),
+      onOpened() {
+        if (isOpened || flow === there) throw new ProtocolViolation('a circuit is opened once, by its target')
+        isOpened = true
+        to()?.opened()
+      },
       onData(message) {
         flow.carry(message.length)
         if (over === undefined && to()?.data(message) === false) end('the link to the other end has no room')
@@ -122,42 +146,59 @@ function circuitOf({ peerId, seenAt }: Link, target: string): CarriedCircuit {
   return { opener: peerId, seenAt, target }
 }
 
+const tooMany = 'the relay has passed on too much to this peer'
+
 /** One direction of a circuit. */
 interface Flow extends Disposable {
-  /** Counts a message. @throws ProtocolViolation when the sender exceeds its credit */
+  /** Counts a message. @throws ProtocolViolation when it is no record, or the sender exceeds its credit */
   carry(bytes: number): void
-  /** Takes credit from the receiver, and passes it to the sender as soon as the relay's rate allows. */
+  /**
+   * Takes credit from the receiver, and passes it to the sender as soon as the relay's rates allow.
+   * @throws ProtocolViolation when it is more than the receiver was sent
+   */
   credit(bytes: number): void
 }
 
-/** Maximum bytes of one credit. */
-const maxCredit = 0xffff_ffff
+interface FlowInit {
+  direction: CircuitDirection
+  counted: CircuitBounds
+  /** To the receiver of the data, and to its sender. */
+  way: PassingWay
+  wayBack: PassingWay
+  pass(bytes: number): void
+  end(reason: string): void
+}
 
-function createFlow(init: { direction: CircuitDirection; counted: CircuitBounds; pass: (bytes: number) => void }): Flow {
-  const { direction, counted, pass } = init
+function createFlow({ direction, counted, way, wayBack, pass, end }: FlowInit): Flow {
   let held = 0
   /** Credit that is not yet passed to the sender. */
   let owed = 0
   let timer: NodeJS.Timeout | undefined
 
   function passOn(): void {
-    const waitMs = counted.waitMs()
+    const waitMs = Math.max(counted.waitMs(), way.isFast ? lookAgainMs : 0)
     timer = waitMs > 0 ? setTimeout(passOn, waitMs) : undefined
     if (timer !== undefined) return
-    held = Math.max(0, held - owed)
+    held -= owed
     const bytes = owed
     owed = 0
-    pass(bytes)
+    if (wayBack.pass(frameTypes.circuitCredit)) pass(bytes)
+    else end(tooMany)
   }
 
   return {
     carry(bytes) {
+      // Credit counts bytes, so messages of few bytes would be many.
+      if (bytes < tagBytes) throw new ProtocolViolation('a message of a circuit is too short')
       held += bytes
       if (held > circuitWindow) throw new ProtocolViolation('more bytes on a circuit than its credit allows')
       counted.carried(direction, bytes)
+      if (!way.pass(frameTypes.circuitData)) end(tooMany)
     },
     credit(bytes) {
-      owed = Math.min(maxCredit, owed + bytes)
+      // The sender would send more than the relay holds of a circuit, and be cut for it.
+      if (bytes === 0 || bytes > held - owed) throw new ProtocolViolation('credit that is not due')
+      owed += bytes
       if (timer === undefined) passOn()
     },
     [Symbol.dispose]: () => clearTimeout(timer),

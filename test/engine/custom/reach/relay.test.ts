@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createFrameBudget } from '../../../../src/engine/custom/link/frame-budget.ts'
+import { priceOf } from '../../../../src/engine/custom/link/frame-prices.ts'
+import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { createCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
 import { type CircuitEnd, type CircuitEndListener, circuitWindow } from '../../../../src/engine/custom/reach/circuit-ends.ts'
@@ -18,16 +21,22 @@ const limits: RelayLimits = {
 }
 
 /** A leg that notes what is said on it, and takes data until it is told not to. */
-function leg() {
+function leg(onFrame: (type: number) => void = () => undefined) {
   const state = { data: 0, credits: [] as number[], closed: [] as string[], isFull: false }
   const parts: CircuitEnd = {
-    opened: () => undefined,
+    opened: () => onFrame(frameTypes.circuit),
     data(message) {
+      onFrame(frameTypes.circuitData)
       if (!state.isFull) state.data += message.length
       return !state.isFull
     },
-    credit: (bytes) => void state.credits.push(bytes),
-    close: (reason) => void state.closed.push(reason),
+    credit(bytes) {
+      onFrame(frameTypes.circuitCredit)
+      state.credits.push(bytes)
+    },
+    close(reason) {
+      if (state.closed.push(reason) === 1) onFrame(frameTypes.circuit)
+    },
   }
   return { ...parts, state }
 }
@@ -35,7 +44,7 @@ function leg() {
 const link = (peerId: string, isRelayed = false, seenAt = '127.0.0.1') => ({ peerId, isRelayed, seenAt }) as Link
 
 /** A relay among links; the ends of a circuit say what the test has them say, without an honest end between. */
-function relay(own: Partial<RelayLimits> = {}) {
+function relay(own: Partial<RelayLimits> = {}, { now, onFrame }: { now?: () => number; onFrame?: (type: number) => void } = {}) {
   const reached = createLimitsReached()
   const links = new Map([link('opener'), link('another'), link('target'), link('hidden', true)].map((each) => [each.peerId, each]))
   const begun: Array<{ leg: ReturnType<typeof leg>; listener: CircuitEndListener }> = []
@@ -45,9 +54,11 @@ function relay(own: Partial<RelayLimits> = {}) {
       linkTo: (peerId) => links.get(peerId),
       reached,
       counter: createReachCounter(),
+      ...(now !== undefined && { now }),
       legs: () => ({
         begin(_link, _role, _peerId, listener) {
-          const begins = { leg: leg(), listener }
+          onFrame?.(frameTypes.circuit)
+          const begins = { leg: leg(onFrame), listener }
           begun.push(begins)
           return begins.leg
         },
@@ -58,15 +69,20 @@ function relay(own: Partial<RelayLimits> = {}) {
     },
   )
   const open = (from = 'opener', to = 'target') => parts.open(links.get(from) ?? link(from), to, leg())
-  /** Opens a circuit; answers what the relay hears of each end, and their legs. */
-  function circuit() {
-    const near = leg()
-    const listener = parts.open(links.get('opener') ?? link('opener'), 'target', near)
+  /** Opens a circuit to the target, if it is not refused; answers what the relay hears of each end, and their legs. */
+  function tryCircuit(from: string, onNearFrame?: (type: number) => void) {
+    const near = leg(onNearFrame)
+    const listener = parts.open(links.get(from) ?? link(from), 'target', near)
     const far = begun.at(-1)
-    if (typeof listener === 'string' || far === undefined) throw new Error('no circuit was opened')
+    if (typeof listener === 'string' || far === undefined) return undefined
     return { near, far: far.leg, fromOpener: listener, fromTarget: far.listener }
   }
-  return { ...parts, size: () => parts.size, links, open, circuit, reached: reached.counts }
+  function circuit() {
+    const opened = tryCircuit('opener')
+    if (opened === undefined) throw new Error('no circuit was opened')
+    return opened
+  }
+  return { ...parts, size: () => parts.size, links, open, circuit, tryCircuit, reached: reached.counts }
 }
 
 describe('the window of a circuit', () => {
@@ -76,19 +92,21 @@ describe('the window of a circuit', () => {
     const ends = circuit()
     ends[end].onData(Buffer.alloc(circuitWindow))
     expect((end === 'fromOpener' ? ends.far : ends.near).state.data).toBe(circuitWindow)
-    expect(() => ends[end].onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+    expect(() => ends[end].onData(Buffer.alloc(16))).toThrow(ProtocolViolation)
   })
 
-  test('grows by what the other end has read, and by no more', () => {
+  test('grows by what the other end has read; an end that says it has read more is cut, and the other is given nothing for it', () => {
     const { reserve, circuit } = relay()
     reserve('target')
     const { near, fromOpener, fromTarget } = circuit()
     fromOpener.onData(Buffer.alloc(1_000))
-    // More than it was sent.
-    fromTarget.onCredit(1_000_000)
-    expect(near.state.credits).toEqual([1_000_000])
+    for (const bytes of [0, 1_001]) expect(() => fromTarget.onCredit(bytes)).toThrow(ProtocolViolation)
+    expect(near.state.credits).toEqual([])
+    fromTarget.onCredit(1_000)
+    expect(() => fromTarget.onCredit(1)).toThrow(ProtocolViolation)
+    expect(near.state.credits).toEqual([1_000])
     fromOpener.onData(Buffer.alloc(circuitWindow))
-    expect(() => fromOpener.onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+    expect(() => fromOpener.onData(Buffer.alloc(16))).toThrow(ProtocolViolation)
   })
 
   test('is one for each direction', () => {
@@ -100,20 +118,147 @@ describe('the window of a circuit', () => {
     // What the opener says it has read lets the target send, not itself.
     fromOpener.onCredit(circuitWindow)
     fromTarget.onData(Buffer.alloc(circuitWindow))
-    expect(() => fromOpener.onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+    expect(() => fromOpener.onData(Buffer.alloc(16))).toThrow(ProtocolViolation)
   })
 
   test('bounds what an end holds, and what it sends', () => {
     const own = leg()
     const end = createCircuit(own)
     end.send(Buffer.alloc(circuitWindow), { binary: true })
-    end.send(Buffer.alloc(1), { binary: true })
+    end.send(Buffer.alloc(16), { binary: true })
     expect(own.state.data).toBe(circuitWindow)
-    end.listener.onCredit(1)
-    expect(own.state.data).toBe(circuitWindow + 1)
+    end.listener.onCredit(16)
+    expect(own.state.data).toBe(circuitWindow + 16)
     end.listener.onData(Buffer.alloc(circuitWindow))
-    expect(() => end.listener.onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+    expect(() => end.listener.onData(Buffer.alloc(16))).toThrow(ProtocolViolation)
   })
+
+  test('of an end is never more than at first: credit for what was not sent ends the circuit, and not the link to the relay', () => {
+    const own = leg()
+    const end = createCircuit(own)
+    end.send(Buffer.alloc(1_000), { binary: true })
+    end.listener.onCredit(1_000)
+    expect(end.readyState).toBe(end.OPEN)
+    end.listener.onCredit(1)
+    expect(end.readyState).not.toBe(end.OPEN)
+    expect(own.state.closed).toEqual(['credit that is not due'])
+  })
+})
+
+describe('a message of a circuit that is shorter than a record', () => {
+  test('has its sender cut by the relay: a window would hold any number of them', () => {
+    const { reserve, circuit } = relay()
+    reserve('target')
+    const { far, fromOpener } = circuit()
+    for (const bytes of [0, 15]) expect(() => fromOpener.onData(Buffer.alloc(bytes))).toThrow(ProtocolViolation)
+    fromOpener.onData(Buffer.alloc(16))
+    expect(far.state.data).toBe(16)
+  })
+
+  test.each([0, 15])('ends the circuit at its other end, which holds no more than a window of records (%i bytes)', (bytes) => {
+    const own = leg()
+    const end = createCircuit(own)
+    end.pause()
+    for (let count = 0; count < circuitWindow / 16; count++) end.listener.onData(Buffer.alloc(16))
+    expect(() => end.listener.onData(Buffer.alloc(16))).toThrow(ProtocolViolation)
+    const other = createCircuit(own)
+    other.listener.onData(Buffer.alloc(bytes))
+    expect(other.readyState).not.toBe(other.OPEN)
+    expect(own.state.closed).toEqual(['a message is too short'])
+  })
+})
+
+describe('what a relay passes on costs it less than its budget at the peer that gets it', () => {
+  /** Counts what a peer charges the relay for frames; notes when it reads the relay no longer. */
+  function budgetAt(now: () => number) {
+    const budget = createFrameBudget()
+    const paused: Array<number | 'over'> = []
+    const onFrame = (type: number) => {
+      const until = budget.charge(now(), priceOf(type))
+      if (until === 'over' || until > now()) paused.push(until)
+    }
+    return { paused, onFrame }
+  }
+
+  /** Many openers, each at an address of its own, and one among them that does little. */
+  function crowd() {
+    let time = 0
+    const now = () => time
+    const { paused, onFrame } = budgetAt(now)
+    const parts = relay({ maxRelayStreams: 100 }, { now, onFrame })
+    const openers = Array.from({ length: 20 }, (_, index) => `hostile ${index}`)
+    for (const [index, peerId] of openers.entries()) parts.links.set(peerId, link(peerId, false, `8.8.${index}.1`))
+    parts.links.set('modest', link('modest', false, '9.9.9.9'))
+    parts.reserve('target')
+    const pass = (ms: number) => {
+      time += ms
+    }
+    return { ...parts, openers, paused, pass }
+  }
+
+  test('however many circuits lead to it, and an opener with few still finds room', () => {
+    const { tryCircuit: circuit, openers, paused, pass } = crowd()
+    const offers = new Map<string, number>()
+    for (let round = 0; round < 100; round++) {
+      for (const opener of openers.flatMap((peerId) => Array<string>(10).fill(peerId))) {
+        const ends = circuit(opener)
+        ends?.fromOpener.onClose('done')
+        if (ends !== undefined) offers.set(opener, (offers.get(opener) ?? 0) + 1)
+      }
+      pass(100)
+      if (round % 20 > 0) continue
+      const ends = circuit('modest')
+      expect(ends).toBeDefined()
+      ends?.fromOpener.onClose('done')
+    }
+    expect(Math.min(...openers.map((opener) => offers.get(opener) ?? 0))).toBeGreaterThan(10)
+    expect(paused).toEqual([])
+  })
+
+  test('however many short messages come on them, and a circuit with few stays open', () => {
+    const { tryCircuit: circuit, openers, paused, pass } = crowd()
+    const modest = circuit('modest')
+    let sent = 0
+    let ended = 0
+    for (let round = 0; round < 50; round++) {
+      for (const opener of openers) {
+        const ends = circuit(opener)
+        if (ends === undefined) continue
+        for (let count = 0; count < 5_000 && ends.near.state.closed.length === 0; count++, sent++) ends.fromOpener.onData(Buffer.alloc(16))
+        ended += ends.near.state.closed.length
+        ends.fromOpener.onClose('done')
+      }
+      pass(100)
+      modest?.fromOpener.onData(Buffer.alloc(16))
+    }
+    expect(sent).toBeGreaterThan(10_000)
+    expect(ended).toBeGreaterThan(0)
+    expect(modest?.near.state.closed).toEqual([])
+    expect(paused).toEqual([])
+  })
+
+  test('however small the steps are in which the other end gives credit', () => {
+    const { paused, onFrame } = budgetAt(() => 0)
+    const { reserve, tryCircuit: circuit } = relay({}, { now: () => 0 })
+    reserve('target')
+    for (let round = 0; round < 10; round++) {
+      const ends = circuit('opener', onFrame)
+      if (ends === undefined) break
+      ends.fromOpener.onData(Buffer.alloc(circuitWindow))
+      for (let bytes = 0; bytes < circuitWindow && ends.near.state.closed.length === 0; bytes++) ends.fromTarget.onCredit(1)
+      ends.fromOpener.onClose('done')
+    }
+    expect(paused).toEqual([])
+  })
+})
+
+test('a circuit is opened once, by its target', () => {
+  const { reserve, circuit } = relay()
+  reserve('target')
+  const { fromOpener, fromTarget } = circuit()
+  expect(() => fromOpener.onOpened()).toThrow(ProtocolViolation)
+  fromTarget.onOpened()
+  expect(() => fromTarget.onOpened()).toThrow(ProtocolViolation)
 })
 
 describe('a circuit', () => {
@@ -123,7 +268,7 @@ describe('a circuit', () => {
     const { near, far, fromOpener } = circuit()
     expect(size().circuits).toBe(1)
     far.state.isFull = true
-    fromOpener.onData(Buffer.alloc(1))
+    fromOpener.onData(Buffer.alloc(16))
     expect([near.state.closed, far.state.closed]).toEqual([[expect.stringMatching(/has no room/)], [expect.stringMatching(/has no room/)]])
     expect(size().circuits).toBe(0)
   })
@@ -135,7 +280,7 @@ describe('a circuit', () => {
     fromOpener.onData(Buffer.alloc(1_000))
     fromTarget.onData(Buffer.alloc(1_000))
     expect(near.state.closed).toEqual([])
-    fromTarget.onData(Buffer.alloc(1))
+    fromTarget.onData(Buffer.alloc(16))
     expect(near.state.closed).toEqual([expect.stringMatching(/maximum number of bytes/)])
     expect(far.state.closed).toHaveLength(1)
   })
@@ -205,17 +350,17 @@ describe('a circuit', () => {
       expect(near.state.closed).toEqual([])
     })
 
-    test('credits that wait are no more than one can say, and those of a circuit that is over are not passed on', () => {
+    test('credits of a circuit that is over are not passed on', () => {
       const { reserve, circuit } = relay({ relayBytesPerSecond: 1_000 })
       reserve('target')
       const [first, second] = [circuit(), circuit()]
       for (const { fromOpener, fromTarget } of [first, second]) {
         fromOpener.onData(Buffer.alloc(1_500))
-        for (let count = 0; count < 3; count++) fromTarget.onCredit(0xffff_ffff)
+        for (let count = 0; count < 3; count++) fromTarget.onCredit(500)
       }
       second.fromTarget.onClose('done')
       vi.advanceTimersByTime(10_000)
-      expect(first.near.state.credits).toEqual([0xffff_ffff])
+      expect(first.near.state.credits).toEqual([1_500])
       expect(second.near.state.credits).toEqual([])
     })
 
@@ -224,7 +369,7 @@ describe('a circuit', () => {
       reserve('target')
       const { near, far, fromTarget } = circuit()
       vi.advanceTimersByTime(299)
-      fromTarget.onData(Buffer.alloc(1))
+      fromTarget.onData(Buffer.alloc(16))
       vi.advanceTimersByTime(299)
       expect(near.state.closed).toEqual([])
       vi.advanceTimersByTime(1)

@@ -39,7 +39,7 @@ export function compareDistance(target: Place, a: Place, b: Place): number {
 }
 
 /** How many leading bits two places have in common. */
-export function commonBits(a: Place, b: Place): number {
+export function commonBits(a: Uint8Array, b: Uint8Array): number {
   for (let at = 0; at < a.length; at++) {
     const difference = (a[at] ?? 0) ^ (b[at] ?? 0)
     if (difference !== 0) return at * 8 + Math.clz32(difference) - 24

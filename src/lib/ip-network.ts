@@ -23,6 +23,17 @@ export function ipNetwork(ip: string): string {
 }
 
 /**
+ * The range of addresses that a provider has, and whose customers may have many addresses: 16 bits of IPv4, or 32 of IPv6,
+ * the least that registries assign to a provider. Text that is not an IP address is returned unchanged.
+ */
+export function providerNetwork(ip: string): string {
+  if (isIP(ip) === 4) return `${ip.split('.').slice(0, 2).join('.')}.0.0/16`
+  if (isIP(ip) !== 6) return ip
+  const [first, second] = ipv6Groups(ip).map((group) => group.toString(16))
+  return `${first}:${second}::/32`
+}
+
+/**
  * The canonical form of an address, without a zone. IPv4-mapped IPv6 addresses, as dual-stack sockets give them, become
  * IPv4.
  */

@@ -64,6 +64,11 @@ export function bytesField(number: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([varintOf(number * 8 + wireTypes.lengthDelimited), varintOf(bytes.length), bytes])
 }
 
+/** A message behind its length. */
+export function sized(message: Uint8Array): Buffer {
+  return Buffer.concat([varintOf(message.length), message])
+}
+
 /** Protobuf leaves the default value out. */
 export function numberField(number: number, value: number): Buffer {
   if (value === 0) return Buffer.alloc(0)

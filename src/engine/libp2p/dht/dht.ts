@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Connection, isPeerId, type PeerInfo, peerDiscoverySymbol, type Stream } from '@libp2p/interface'
+import { type Connection, isPeerId, type PeerId, type PeerInfo, peerDiscoverySymbol, type Stream } from '@libp2p/interface'
 import {
   type KadDHT,
   type KadDHTComponents,
@@ -10,15 +10,20 @@ import {
   type SingleKadDHT,
 } from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
+import { plainAddress, providerNetwork } from '../../../lib/ip-network.ts'
 import { overriding } from '../../../lib/overriding.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Asker } from '../../asker.ts'
 import type { Bodies, HeldBody } from '../../bodies.ts'
 import { createRequestTurns } from '../../dht-request-turns.ts'
+import { isPublicAddress } from '../../dial/policy.ts'
 import type { DhtMode } from '../../settings.ts'
+import { tellerOf } from '../teller-of.ts'
 import type { Namespaces } from './dht-namespaces.ts'
-import { createMessageCollector, toldAddresses } from './told-contacts.ts'
+import { boundNetworks } from './table-networks.ts'
+import { addressTexts, boundContacts } from './told-contacts.ts'
+import { handOnWhole } from './whole-messages.ts'
 
 export const dhtModes = {
   lan: { protocol: '/ipfs/lan/kad/1.0.0', peerInfoMapper: removePublicAddressesMapper },
@@ -37,6 +42,13 @@ const maxWaitingPeers = 200
 const toldPeers = { perSecond: 50, burst: 500 }
 /** Maximum remembered addresses of one learnt peer. */
 const maxToldAddresses = 16
+/** An honest answer has 20 closer peers, and the one that was searched for. */
+const maxInAnswer = { closer: 24, providers: 48, addresses: 24 }
+/** A provider announces itself: of the others kad-dht would parse the addresses, and of one named twice write both. */
+const maxInRequest = { closer: 0, providers: 1, addresses: 24 }
+/** As Kubo has it for the DHT of IPFS. A smaller DHT may have all of its peers at one provider. */
+const maxInPublicTable = { perPrefix: 2, inAll: 3 }
+const maxInTable = { perPrefix: 2, inAll: Number.POSITIVE_INFINITY }
 /** Prefix of the keys of DHT records. */
 export const dhtPrefix = '/dht'
 
@@ -89,6 +101,7 @@ export function dhtService(
       connectionManager: boundingAnswers(libp2p.connectionManager, limits.maxDhtMessageBytes, components.onTold),
     })
     rememberTold(dht, libp2p)
+    boundNetworks(tableOf(dht), mode === 'public' ? maxInPublicTable : maxInTable, (peerId) => publicNetworkOf(libp2p, peerId))
     answerInTurns(dht)
     return dht
   }
@@ -153,23 +166,27 @@ function namingWhoAsks(
  * for one. A request over the limit, or without room, ends its stream.
  */
 function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => void) => HeldBody | undefined): void {
-  const end = (reason: string) => stream.abort(new Error(reason))
   let held: HeldBody | undefined
-  let collect = createMessageCollector()
-  let bytes = 0
+  function count(bytes: number): void {
+    held ??= begin(() => stream.abort(new Error('bodies of other peers need the memory')))
+    if (held?.add(bytes) !== true) throw new Error('bodies of this peer have reached its share of the memory')
+  }
   function handled(): void {
     held?.[Symbol.dispose]()
     held = undefined
-    collect = createMessageCollector()
-    bytes = 0
   }
-  stream.addEventListener('message', ({ data }) => {
-    held ??= begin(() => end('bodies of other peers need the memory'))
-    bytes += data.byteLength
-    if (bytes > maxBytes) end(`a DHT request exceeds ${maxBytes} bytes`)
-    else if (held?.add(data.byteLength) !== true) end('bodies of this peer have reached its share of the memory')
-    else if (collect(data.subarray()) !== undefined) handled()
-  })
+  handOnWhole(
+    stream,
+    { maxBytes },
+    {
+      onBytes: count,
+      take: (request) => boundContacts(request, maxInRequest).message,
+      onTaken(left) {
+        handled()
+        if (left > 0) count(left)
+      },
+    },
+  )
   stream.addEventListener('close', handled)
   const { send } = stream
   stream.send = (data) => {
@@ -187,21 +204,23 @@ function boundingAnswers(
   return overriding(manager, {
     async openStream(peer, protocol, options) {
       const stream = await manager.openStream(peer, protocol, options)
-      const collect = createMessageCollector()
-      let bytes = 0
       // Before kad-dht reads the answer and dials.
-      stream.addEventListener('message', ({ data }) => {
-        bytes += data.byteLength
-        if (bytes > maxBytes) {
-          stream.abort(new Error(`a DHT answer exceeds ${maxBytes} bytes`))
-          return
-        }
-        const answer = collect(data.subarray())
-        if (answer !== undefined && isPeerId(peer)) onTold(toldAddresses(answer), peer.toString())
-      })
+      function take(answer: Uint8Array): Uint8Array {
+        const { message, addresses } = boundContacts(answer, maxInAnswer)
+        if (isPeerId(peer)) onTold(addressTexts(addresses), peer.toString())
+        return message
+      }
+      handOnWhole(stream, { maxBytes }, { take })
       return stream
     },
   })
+}
+
+/** The network of a connected peer, or of the relay to it; undefined for an address that is not public. */
+function publicNetworkOf({ connectionManager }: KadDHTComponents, peerId: PeerId): string | undefined {
+  const [connection] = connectionManager.getConnections(peerId)
+  const ip = connection === undefined ? '' : tellerOf(connection).ip
+  return isPublicAddress(ip) ? providerNetwork(plainAddress(ip)) : undefined
 }
 
 /** The routing table of a DHT, which emits `peer:add`. */

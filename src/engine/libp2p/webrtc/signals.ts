@@ -1,6 +1,7 @@
-import { type Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { Stream } from '@libp2p/interface'
 import { type Candidate, checkDescription, maxSignalLength, readCandidate } from '../../webrtc/session-description.ts'
-import { bytesField, bytesIn, numberIn, readFields } from '../protobuf.ts'
+import { interceptMessages } from '../intercept-messages.ts'
+import { bytesField, bytesIn, numberIn, readFields, sized } from '../protobuf.ts'
 
 /** https://github.com/libp2p/specs/blob/master/webrtc/webrtc.md */
 export const signallingProtocol = '/webrtc-signaling/0.0.1'
@@ -25,14 +26,13 @@ export function checkSignals(
   /** Decides on a candidate; `use` hands it on. */
   onCandidate: (candidate: Candidate, use: () => void) => void,
 ): void {
-  const { dispatchEvent } = stream
   let waiting = Buffer.alloc(0)
   let signals = 0
 
   function handOn(type: number, text: string): void {
     // The type is optional in this message, so its default value is written too.
     const message = Buffer.concat([Buffer.of(typeTag, type), bytesField(2, Buffer.from(text))])
-    dispatchEvent.call(stream, new StreamMessageEvent(Buffer.concat([varintOf(message.length), message])))
+    handOnBytes(sized(message))
   }
 
   function take(message: Uint8Array): void {
@@ -66,19 +66,5 @@ export function checkSignals(
     }
   }
 
-  stream.dispatchEvent = (event: Event) => {
-    if (!(event instanceof StreamMessageEvent)) return dispatchEvent.call(stream, event)
-    if (stream.status !== 'open') return true
-    try {
-      receive(event.data.subarray())
-    } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
-    }
-    return true
-  }
-}
-
-/** Of a length below 16,384. */
-function varintOf(value: number): Buffer {
-  return value < 128 ? Buffer.of(value) : Buffer.of((value & 127) | 128, value >> 7)
+  const handOnBytes = interceptMessages(stream, receive)
 }

@@ -11,8 +11,11 @@ const measured = [
   'test/e2e/{reconnect,slow-readers}.test.ts',
 ]
 
-/** Nodes with real links, whose timers and sockets outlast a test; each file has a process of its own. */
+/** Nodes with real links. */
 const engines = 'test/engine/**/*.test.ts'
+
+/** Files that replace a module for all who import it, which holds only in a process of their own. */
+const ownProcess = ['test/engine/custom/link/floods.test.ts']
 
 /** With programs that are built or installed for them: `npm run test:interop`, `test:clients` and `test:contract`. */
 const builtFirst = ['test/interop/**', 'test/generated-clients/**', 'test/clients-{go,python}/**', 'test/contract/**']
@@ -43,7 +46,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'engines', include: [engines], maxWorkers, sequence: { groupOrder: 0 } },
+        test: { name: 'engines', include: [engines], exclude: ownProcess, maxWorkers, isolate: false, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: { name: 'own process', include: ownProcess, maxWorkers, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,

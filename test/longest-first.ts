@@ -92,6 +92,10 @@ function rank({ moduleId }: TestSpecification): number {
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const group = ({ project }: TestSpecification) => project.config.sequence.groupOrder
-    return (await super.sort(files)).toSorted((one, other) => group(one) - group(other) || rank(one) - rank(other))
+    // Project by project: a process is given a next file only if that is of the same one.
+    const projects = [...new Set(files.map(({ project }) => project.name))]
+    const place = ({ project }: TestSpecification) => projects.indexOf(project.name)
+    const sorted = await super.sort(files)
+    return sorted.toSorted((one, other) => group(one) - group(other) || place(one) - place(other) || rank(one) - rank(other))
   }
 }

@@ -71,3 +71,24 @@ test('lists are read and serialised a few at a time, however many clients ask fo
   expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200))
   expect(counts).toEqual({ begun: 20, open: 0, most: 3 })
 })
+
+test('a thousand lists wait for their turn, and one more is refused at once', async () => {
+  const { call, store } = await appForTest()
+  const { list } = store.audit
+  const may = Promise.withResolvers<void>()
+  onTestFinished(() => may.resolve())
+  let begun = 0
+  store.audit.list = async (query) => {
+    begun++
+    await may.promise
+    return await list(query)
+  }
+  const statuses: number[] = []
+  const ask = async () => void statuses.push((await call('GET', '/v1/audit')).status)
+  const asked = Array.from({ length: 3 + 1_000 + 1 }, ask)
+  await expect.poll(() => statuses, { timeout: 60_000 }).toEqual([503])
+  expect(begun).toBe(3)
+  may.resolve()
+  await Promise.all(asked)
+  expect(statuses.filter((status) => status === 200)).toHaveLength(1_003)
+})

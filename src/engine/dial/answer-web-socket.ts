@@ -11,6 +11,8 @@ export interface AnswerOptions {
   localPort: number
   /** Maximum size of a message, in bytes. */
   maxPayload: number
+  /** Maximum frames of a message. */
+  maxFragments: number
   subprotocol: string
   signal: AbortSignal
 }
@@ -21,7 +23,7 @@ export interface AnswerOptions {
  * @throws Error when the WebSocket does not open before the signal fires
  */
 export async function answerWebSocket({ ip, port }: { ip: string; port: number }, options: AnswerOptions): Promise<WebSocket> {
-  const { localPort, maxPayload, subprotocol, signal } = options
+  const { localPort, maxPayload, maxFragments, subprotocol, signal } = options
   signal.throwIfAborted()
   // It does not listen: the connection is handed to it.
   const server = adoptSocketsOf(createServer(refuseRequests({ text: 'Only a WebSocket is expected here.\n', onMore: () => cut() })))
@@ -29,6 +31,7 @@ export async function answerWebSocket({ ip, port }: { ip: string; port: number }
     server,
     ...webSocketBounds,
     maxPayload,
+    maxFragments,
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   })
   const opened = Promise.withResolvers<WebSocket>()

@@ -13,6 +13,8 @@ import { cutWithReset, onSharedPort } from './shared-port.ts'
 export interface OpenOptions {
   /** Maximum size of a message, in bytes. */
   maxPayload: number
+  /** Maximum frames of a message. Default: those of `webSocketBounds`. */
+  maxFragments?: number
   subprotocols?: string[]
   /** The local port, which other connections may have too. By default the system chooses one. */
   localPort?: number | undefined
@@ -31,7 +33,7 @@ export interface OpenedWebSocket {
  * @throws Error when the socket does not open before the signal fires
  */
 export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<OpenedWebSocket> {
-  const { maxPayload, subprotocols = [], localPort, signal } = init
+  const { maxPayload, maxFragments = webSocketBounds.maxFragments, subprotocols = [], localPort, signal } = init
   const endpoint = endpointOf(address)
   if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss'))
     throw new Error(`${address} is not a WebSocket address`)
@@ -44,6 +46,7 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   const options = {
     ...webSocketBounds,
     maxPayload,
+    maxFragments,
     // The socket connects to the judged address, whatever host the URL names.
     createConnection: () => {
       wire = adopt(form === 'wss' ? connectTls({ ...from, servername }) : connectTcp(from))

@@ -40,7 +40,7 @@ test('an answered dial answers one of many requests that open no WebSocket, and 
     socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20_000))
   })
   const localPort = await freePort()
-  const answering = answerWebSocket({ ip: '127.0.0.1', port }, { localPort, maxPayload: 1, subprotocol: 'test', signal })
+  const answering = answerWebSocket({ ip: '127.0.0.1', port }, { localPort, maxPayload: 1, maxFragments: 1, subprotocol: 'test', signal })
   await expect(answering).rejects.toThrow()
   expect(texts.join('').match(/HTTP\/1\.1 426/g)?.length ?? 0).toBeLessThan(2)
 })

@@ -27,7 +27,7 @@ type Dial = (port: number, localPort: number, signal: AbortSignal) => Promise<un
 const open: Dial = (port, localPort, signal) =>
   openWebSocket({ address: multiaddr(`/ip4/127.0.0.1/tcp/${port}/ws`), ip: '127.0.0.1' }, { maxPayload: 1, localPort, signal })
 const answer: Dial = (port, localPort, signal) =>
-  answerWebSocket({ ip: '127.0.0.1', port }, { localPort, maxPayload: 1, subprotocol: 'test', signal })
+  answerWebSocket({ ip: '127.0.0.1', port }, { localPort, maxPayload: 1, maxFragments: 1, subprotocol: 'test', signal })
 
 /** The system connects on loopback at once; the event comes in the next turn. */
 async function untilSystemHasConnected(): Promise<void> {

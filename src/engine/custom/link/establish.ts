@@ -5,6 +5,9 @@ import type { RecordSocket } from './record-socket.ts'
 /** The WebSocket subprotocol. It names the version of records and handshake. */
 export const subprotocol = 'peergate.p2p.v1'
 
+/** Frames of the WebSocket in which a record may arrive: libraries divide messages at 4 KiB and more. */
+export const maxRecordFragments = 64
+
 export interface EstablishInit {
   role: 'initiator' | 'responder'
   /** The 32 bytes of the node's Ed25519 private key. */

@@ -5,7 +5,7 @@ import { endpointOf, withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialTarget } from '../../dial/gate.ts'
 import { type OpenedWebSocket, openWebSocket } from '../../dial/open-web-socket.ts'
 import { type Arrivals, createArrivals } from './arrivals.ts'
-import { type Established, establish, subprotocol } from './establish.ts'
+import { type Established, establish, maxRecordFragments, subprotocol } from './establish.ts'
 import { createFrameBudgets } from './frame-budget.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
 import { encodeGoodbye, type Goodbye } from './goodbye.ts'
@@ -77,6 +77,8 @@ export interface Refusal {
   goodbye: Goodbye
 }
 
+const bounds = { maxPayload: maxSocketMessageBytes, maxFragments: maxRecordFragments }
+
 export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHandshakeComponents): LinkHandshake {
   const { limits, seed } = init
   const budgets = createFrameBudgets()
@@ -110,7 +112,7 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
   }
 
   function open(target: DialTarget, signal: AbortSignal, localPort?: number): Promise<OpenedWebSocket> {
-    return openWebSocket(target, { maxPayload: maxSocketMessageBytes, subprotocols: [subprotocol], localPort, signal })
+    return openWebSocket(target, { ...bounds, subprotocols: [subprotocol], localPort, signal })
   }
 
   async function probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void> {
@@ -138,7 +140,7 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
       const socket =
         role === 'initiator'
           ? (await open(target, signal, localPort)).socket
-          : await answerWebSocket(end, { localPort, maxPayload: maxSocketMessageBytes, subprotocol, signal })
+          : await answerWebSocket(end, { ...bounds, localPort, subprotocol, signal })
       const remote = withoutPeerId(target.address)
       // The local port is that of another link.
       return await make(socket, { ...meeting, remote, seenAt: target.ip, observed: target.ip, localPort: undefined }, signal)

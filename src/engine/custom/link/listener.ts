@@ -10,7 +10,7 @@ import { ipNetwork, plainAddress } from '../../../lib/ip-network.ts'
 import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
-import { subprotocol } from './establish.ts'
+import { maxRecordFragments, subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
 import { maxSocketMessageBytes } from './secure-channel.ts'
 
@@ -44,9 +44,6 @@ export interface Incoming {
   /** The remote end, as `<ip>:<port>`. */
   observed: string
 }
-
-/** Frames of the WebSocket in which a record may arrive: libraries divide messages at 4 KiB and more. */
-const maxRecordFragments = 64
 
 export function createListener(init: ListenerInit, components: { onSocket(incoming: Incoming): void }): Listener {
   const { address, tls, maxSockets, maxSocketsPerAddressAndSecond, handshakeTimeoutMs } = init

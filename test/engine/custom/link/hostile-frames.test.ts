@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { encode } from 'cborg'
-import { expect, test } from 'vitest'
-import { WebSocket } from 'ws'
-import { subprotocol } from '../../../../src/engine/custom/link/establish.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { establish, maxRecordFragments, subprotocol } from '../../../../src/engine/custom/link/establish.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { startedCustomEngine } from '../../../fixtures/custom-engine.ts'
 import { openChannel, openSocket, type Sender, urlOf } from '../../../fixtures/hostile-peer.ts'
+import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 import { helloOf } from '../../../fixtures/raw-peer.ts'
 
 /** Handshakes and frames that no honest peer sends. */
@@ -28,6 +29,50 @@ test.each([
   say(socket)
   await once(socket, 'close')
   expect(await engine.peers()).toEqual([])
+})
+
+/** A socket whose messages go in so many frames. */
+function inFragments(socket: WebSocket, count: number): WebSocket {
+  const send = socket.send.bind(socket)
+  socket.send = (message: Buffer) => {
+    for (let sent = 0; sent < count - 1; sent++) send(message.subarray(sent, sent + 1), { binary: true, fin: false })
+    send(message.subarray(count - 1), { binary: true, fin: true })
+  }
+  return socket
+}
+
+test('a record comes in 64 frames of the WebSocket at most', async () => {
+  const engine = await startedCustomEngine()
+  const { seed } = await createMemoryIdentity()
+  const begin = async (fragments: number) => {
+    const socket = inFragments(await openSocket(engine), fragments)
+    return await establish(socket, { role: 'initiator', seed }, AbortSignal.timeout(20_000))
+  }
+  // The first message of the handshake has 32 bytes; the rest of its frames are empty.
+  await begin(maxRecordFragments)
+  await expect(begin(maxRecordFragments + 1)).rejects.toThrow(/closed the link/)
+})
+
+test('so it does on a link that this node has dialled', async () => {
+  const engine = await startedCustomEngine()
+  const dialled = async (fragments: number) => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    const { peerId, seed } = await createMemoryIdentity()
+    const dial = engine.dial(`/ip4/127.0.0.1/tcp/${address.port}/ws/p2p/${peerId}`, {
+      source: 'rest',
+      signal: AbortSignal.timeout(20_000),
+    })
+    dial.catch(() => undefined)
+    const [socket] = await once(server, 'connection')
+    onTestFinished(() => socket.terminate())
+    return await establish(inFragments(socket, fragments), { role: 'responder', seed }, AbortSignal.timeout(20_000))
+  }
+  await dialled(maxRecordFragments)
+  await expect(dialled(maxRecordFragments + 1)).rejects.toThrow(/closed the link/)
 })
 
 test.each([

@@ -51,6 +51,9 @@ interface Entry {
   dueAt: number
 }
 
+/** Messages that are due at once, at most: what many liars have announced in a moment would block all else for as long. */
+const maxDue = 2_000
+
 export function createMissing(
   init: { limits: OverlayLimits },
   components: PromisesComponents & { random(): number; doubt(peerId: string): number },
@@ -164,8 +167,10 @@ export function createMissing(
       const missed = new Map<string, string[]>()
       if (entries.size === 0) return { asks: [], missed }
       const at = now()
+      let taken = 0
       for (const [id, entry] of entries) {
         if (entry.dueAt > at) continue
+        if (++taken > maxDue) break
         const next = entry.holders.splice(0, Math.max(1, 2 * entry.asked.length))
         if (next.length === 0) {
           remove(id, entry)

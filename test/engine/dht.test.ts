@@ -231,6 +231,18 @@ test('maxPeerBodyBytes: requests of the DHT that are not whole count, and end be
   expect(streams[0]?.status).toBe('open')
 })
 
+test('maxPeerBodyBytes: whole requests of the DHT count while they wait for each other', async () => {
+  const gateway = await member({ limits: { maxMessageBytes: 1_000, maxPeerBodyBytes: 1_048_576 } })
+  const node = await stockNode()
+  const connection = await node.dial(multiaddr(await addressOf(gateway)))
+  const stream = await connection.newStream(dhtModes.lan.protocol, { signal })
+  const findNode = Buffer.concat([Buffer.of(36, 8, 4, 18, 32), Buffer.alloc(32)])
+  stream.send(Buffer.concat(Array.from({ length: 1_500 }, () => findNode)))
+  await expect.poll(() => stream.status).toBe('reset')
+  const { body_refused, body_given_up } = gateway.limitsReached
+  expect(body_refused + body_given_up).toBeGreaterThan(0)
+})
+
 test('maxDhtStreams: requests beyond it are refused', async () => {
   const gateway = await member({ limits: { maxDhtStreams: 2 } })
   const node = await stockNode()

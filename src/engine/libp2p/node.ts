@@ -4,7 +4,7 @@ import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
 import type { Connection, ConnectionGater, Libp2p } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
-import { type Ping, ping } from '@libp2p/ping'
+import type { Ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
@@ -26,6 +26,7 @@ import type { DialledAt } from './dialled-at.ts'
 import { gossipOptions } from './gossip/gossip-options.ts'
 import { identifyServices } from './identify.ts'
 import { watchingForOwnKey } from './own-key.ts'
+import { pingService } from './ping-service.ts'
 import type { ObservedAddresses } from './punching/observed-addresses.ts'
 import { punchService } from './punching/punch-service.ts'
 import type { OwnAddresses } from './reach/own-addresses.ts'
@@ -162,7 +163,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     services: {
       ...identifyServices({ reached }),
       // Clients, the DHT and the connection monitor ping concurrently.
-      ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
+      ping: pingService({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       punching: punchService({ policy, observed: punching, allowanceOf, onEnd: components.onPunch }),
       pubsub: gossipsub(gossipOptions(limits)),
       addresses: addresses.service,

@@ -7,9 +7,10 @@ import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { answerBinding } from './stun-message.ts'
 
 /**
- * Tells peers at which address their packets arrive (STUN, Binding only), so that they need no server of others. It
- * keeps nothing of a request, and its answer is less than three times as long: the address that a packet claims may be a
- * victim's.
+ * Tells peers at which address their packets arrive (STUN, Binding only), so that they need no server of others. The
+ * address that a packet claims may be a victim's, so an address gets no more bytes than have come from it. The shortest
+ * request, of 20 bytes, has an answer of 32, or 44 with IPv6: its client sends it again after half a second (RFC 8489,
+ * section 6.2.1). Peergate's own requests have 40.
  */
 export interface StunServer extends AsyncDisposable {
   readonly port: number
@@ -23,6 +24,8 @@ export interface StunRates {
 
 /** A peer that gathers candidates sends a few packets, and a gateway does so for few peers at a time. */
 const defaultRates: StunRates = { ofOne: { perSecond: 5, burst: 50 }, ofAll: { perSecond: 500, burst: 1_000 } }
+/** Maximum bytes that an address may get more than its last request had. */
+const maxOwedBytes = 600
 /** Maximum addresses whose requests are counted, some 200 bytes each. */
 const maxAddresses = 2_000
 
@@ -34,14 +37,17 @@ export async function startStunServer(
   const { port, rates = defaultRates } = init
   const { now = () => performance.now() } = components
   const all = createTokenBucket(rates.ofAll)
-  const bucketOf = createLru({ max: maxAddresses }, () => createTokenBucket(rates.ofOne))
+  const clientOf = createLru({ max: maxAddresses }, () => ({ answers: createTokenBucket(rates.ofOne), owedBytes: 0 }))
   const socket = await bind(port)
 
   socket.on('message', (packet, { address, port: fromPort }: RemoteInfo) => {
     const ip = plainAddress(address)
     const answer = answerBinding(packet, { ip, port: fromPort })
     if (answer === undefined || fromPort === 0) return
-    if (!bucketOf(ipNetwork(ip)).take(now()) || !all.take(now())) return
+    const client = clientOf(ipNetwork(ip))
+    client.owedBytes = Math.min(maxOwedBytes, client.owedBytes + packet.length)
+    if (client.owedBytes < answer.length || !client.answers.take(now()) || !all.take(now())) return
+    client.owedBytes -= answer.length
     socket.send(answer, fromPort, address, () => undefined)
   })
 

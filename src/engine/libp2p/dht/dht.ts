@@ -12,6 +12,7 @@ import {
 import type { Datastore } from 'interface-datastore'
 import { plainAddress, providerNetwork } from '../../../lib/ip-network.ts'
 import { overriding } from '../../../lib/overriding.ts'
+import { createQueue } from '../../../lib/queue.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Asker } from '../../asker.ts'
@@ -52,8 +53,15 @@ const maxInTable = { perPrefix: 2, inAll: Number.POSITIVE_INFINITY }
 /** Prefix of the keys of DHT records. */
 export const dhtPrefix = '/dht'
 
-/** The peer whose DHT request is being answered in the current context; the signal fires when its stream ends. */
-export const asking = new AsyncLocalStorage<Asker & { signal?: AbortSignal }>()
+/** The peer whose DHT request is being answered in the current context. */
+export const asking = new AsyncLocalStorage<
+  Asker & {
+    /** Fires when the stream of the request ends. */
+    signal?: AbortSignal
+    /** The request has been handled. */
+    handled?(): void
+  }
+>()
 
 /**
  * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with the bounds that it lacks: on the bytes of a
@@ -133,9 +141,13 @@ function answerInTurns(dht: KadDHT): void {
   const handleMessage = rpc?.handleMessage
   if (rpc === undefined || handleMessage === undefined) throw new Error('kad-dht handles requests in another way')
   rpc.handleMessage = async (from, message) => {
-    const { host = '', signal = never } = asking.getStore() ?? {}
-    using _place = await turns.take(host, signal)
-    return await handleMessage.call(rpc, from, message)
+    const { host = '', signal = never, handled } = asking.getStore() ?? {}
+    try {
+      using _place = await turns.take(host, signal)
+      return await handleMessage.call(rpc, from, message)
+    } finally {
+      handled?.()
+    }
   }
 }
 
@@ -151,10 +163,10 @@ function namingWhoAsks(
         protocol,
         (stream, connection) => {
           const asker = askerOf(connection)
-          countRequests(stream, maxBytes, (giveUp) => bodies.begin(asker, giveUp))
+          const handled = countRequests(stream, maxBytes, (giveUp) => bodies.begin(asker, giveUp))
           const ended = new AbortController()
           stream.addEventListener('close', () => ended.abort(new Error('the stream has ended')))
-          return asking.run({ ...asker, signal: ended.signal }, () => handler(stream, connection))
+          return asking.run({ ...asker, signal: ended.signal, handled }, () => handler(stream, connection))
         },
         options,
       ),
@@ -162,37 +174,48 @@ function namingWhoAsks(
 }
 
 /**
- * Counts the bytes of a request as they arrive, until it is complete or an answer is sent: kad-dht reads up to 4 MiB
- * for one. A request over the limit, or without room, ends its stream.
+ * Counts the bytes of requests from their arrival until they are handled: kad-dht reads up to 4 MiB of a stream, whether
+ * it is one request or many that wait for each other. A request over the limit, or without room, ends its stream.
+ * Returns a function to be called when the oldest request has been handled.
  */
-function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => void) => HeldBody | undefined): void {
-  let held: HeldBody | undefined
-  function count(bytes: number): void {
-    held ??= begin(() => stream.abort(new Error('bodies of other peers need the memory')))
+function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => void) => HeldBody | undefined): () => void {
+  let arriving: HeldBody | undefined
+  const waiting = createQueue<HeldBody>()
+  function count(bytes: number, there?: HeldBody): HeldBody {
+    const held = there ?? begin(() => stream.abort(new Error('bodies of other peers need the memory')))
     if (held?.add(bytes) !== true) throw new Error('bodies of this peer have reached its share of the memory')
+    return held
   }
   function handled(): void {
-    held?.[Symbol.dispose]()
-    held = undefined
+    waiting.shift()?.[Symbol.dispose]()
+  }
+  function arrived(): void {
+    arriving?.[Symbol.dispose]()
+    arriving = undefined
   }
   handOnWhole(
     stream,
     { maxBytes },
     {
-      onBytes: count,
-      take: (request) => boundContacts(request, maxInRequest).message,
+      onBytes(bytes) {
+        arriving = count(bytes, arriving)
+      },
+      take(request) {
+        const { message } = boundContacts(request, maxInRequest)
+        waiting.push(count(message.length))
+        return message
+      },
       onTaken(left) {
-        handled()
-        if (left > 0) count(left)
+        arrived()
+        if (left > 0) arriving = count(left)
       },
     },
   )
-  stream.addEventListener('close', handled)
-  const { send } = stream
-  stream.send = (data) => {
-    handled()
-    return send.call(stream, data)
-  }
+  stream.addEventListener('close', () => {
+    arrived()
+    while (waiting.size > 0) handled()
+  })
+  return handled
 }
 
 /** Bounds answers: each request has its own stream, which ends when the answer exceeds the limit. */

@@ -12,21 +12,25 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** Several gateways, in processes of their own, on one PostgreSQL database. */
 
-const { server, pair } = gatewaysOnPostgres()
+const { server, pair, sharedPair } = gatewaysOnPostgres()
+const operatorToken = 'the-token-of-the-operator'
 
 describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)', () => {
+  const open = sharedPair()
+  const secured = sharedPair({ PEERGATE_ADMIN_TOKEN: operatorToken })
+
   test('are one service: what one publishes the other serves, at the same cursor', async () => {
-    const { one, other } = await pair()
+    const { one, other } = await open()
     const [here, there] = [createRest(one.url), createRest(other.url)]
-    await using stream = await openStream(other.url, { query: '?topic=orders&after=earliest' })
+    await using stream = await openStream(other.url, { query: '?topic=served&after=earliest' })
     await stream.expect('caught-up')
-    const sent = await here.publish('orders', 'from one')
-    const answered = await there.publish('orders', 'from the other')
+    const sent = await here.publish('served', 'from one')
+    const answered = await there.publish('served', 'from the other')
     await stream.until(() => stream.messages.length === 2)
     expect(stream.messages.map(({ id, cursor }) => [id, cursor])).toEqual([sent, answered].map(({ id, cursor }) => [id, cursor]))
     expect(stream.messages.map(({ from }) => from)).toEqual([one.peerId, other.peerId])
     for (const rest of [here, there]) {
-      const page = await rest.get<{ items: Array<{ id: string }> }>(`/v1/topics/orders/messages?after=${sent.cursor}`)
+      const page = await rest.get<{ items: Array<{ id: string }> }>(`/v1/topics/served/messages?after=${sent.cursor}`)
       expect(page.items.map(({ id }) => id)).toEqual([answered.id])
     }
     const nodes = async () => (await here.get<{ items: Array<{ peerId: string; state: string }> }>('/v1/nodes')).items
@@ -55,31 +59,31 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
   })
 
   test('store a message of the network once, and both forward it', async () => {
-    const { one, other } = await pair()
+    const { one, other } = await open()
     const author = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
     // A chain: the author knows only one of them, and the last node only the other.
     const last = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
     const rests = [one, other, author, last].map(({ url }) => createRest(url))
-    for (const rest of rests) await rest.call('PUT', '/v1/topics/orders')
+    for (const rest of rests) await rest.call('PUT', '/v1/topics/forwarded')
     const [here, there, from, to] = rests
     await from?.call('POST', '/v1/peers', { multiaddr: one.multiaddrs[0] })
     await here?.call('POST', '/v1/peers', { multiaddr: other.multiaddrs[0] })
     await there?.call('POST', '/v1/peers', { multiaddr: last.multiaddrs[0] })
-    const subscribers = async (rest?: Rest) => (await rest?.get<{ subscribers: number }>('/v1/topics/orders'))?.subscribers ?? 0
+    const subscribers = async (rest?: Rest) => (await rest?.get<{ subscribers: number }>('/v1/topics/forwarded'))?.subscribers ?? 0
     await expect.poll(() => subscribers(to)).toBeGreaterThan(0)
     await expect.poll(() => subscribers(from)).toBeGreaterThan(0)
     const sent: string[] = []
-    for (let number = 0; number < 50; number++) sent.push((await from?.publish('orders', `message ${number}`))?.id ?? '')
-    await expect.poll(async () => (await to?.history('topic=orders'))?.length).toBe(sent.length)
-    const log = (await here?.history('topic=orders')) ?? []
+    for (let number = 0; number < 50; number++) sent.push((await from?.publish('forwarded', `message ${number}`))?.id ?? '')
+    await expect.poll(async () => (await to?.history('topic=forwarded'))?.length).toBe(sent.length)
+    const log = (await here?.history('topic=forwarded')) ?? []
     expect(log.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
   })
 
   test('publish once under one idempotency key, at whichever of them it comes, and at both at once', async () => {
-    const { one, other } = await pair()
+    const { one, other } = await open()
     const publish = async (url: string, key: string, data: string) => {
       const headers = { 'content-type': 'application/json', 'idempotency-key': key }
-      const answer = await fetch(`${url}/v1/topics/orders/messages`, { method: 'POST', headers, body: JSON.stringify({ data }) })
+      const answer = await fetch(`${url}/v1/topics/published-once/messages`, { method: 'POST', headers, body: JSON.stringify({ data }) })
       return {
         status: answer.status,
         replayed: answer.headers.get('idempotent-replayed'),
@@ -96,40 +100,30 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
       expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1)
       expect(answers.filter(({ replayed }) => replayed === 'true')).toHaveLength(1)
     }
-    expect(await createRest(one.url).history('topic=orders')).toHaveLength(31)
+    expect(await createRest(one.url).history('topic=published-once')).toHaveLength(31)
   })
 
   test('share tokens: one that is revoked at one is refused at the other, and its streams there are closed', async () => {
-    const url = await server().createDatabase()
-    const token = 'the-token-of-the-operator'
-    const [one, other] = await Promise.all([
-      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
-      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
-    ])
+    const { one, other } = await secured()
     const call = async (gateway: GatewayProcess, method: string, path: string, bearer: string, body?: object) =>
       await fetch(gateway.url + path, {
         method,
         headers: { authorization: `Bearer ${bearer}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
-    const made = (await (await call(one, 'POST', '/v1/tokens', token, { name: 'x', actions: ['read'] })).json()) as {
+    const made = (await (await call(one, 'POST', '/v1/tokens', operatorToken, { name: 'x', actions: ['read'] })).json()) as {
       id: string
       secret: string
     }
     expect((await call(other, 'GET', '/v1/node', made.secret)).status).toBe(200)
     const stream = await openStream(other.url, { headers: { authorization: `Bearer ${made.secret}` } })
-    expect((await call(one, 'DELETE', `/v1/tokens/${made.id}`, token)).status).toBe(204)
+    expect((await call(one, 'DELETE', `/v1/tokens/${made.id}`, operatorToken)).status).toBe(204)
     expect(await stream.closed).toBe(4503)
     expect((await call(other, 'GET', '/v1/node', made.secret)).status).toBe(401)
   })
 
   test('share sessions: one that was opened at one holds at the other, and ends there, with its streams, by itself or with its token', async () => {
-    const url = await server().createDatabase()
-    const token = 'the-token-of-the-operator'
-    const [one, other] = await Promise.all([
-      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
-      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
-    ])
+    const { one, other } = await secured()
     const call = async (gateway: GatewayProcess, method: string, path: string, headers: Record<string, string>, body?: object) =>
       await fetch(gateway.url + path, {
         method,
@@ -137,28 +131,28 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
     const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` })
-    const open = async (secret: string) => {
+    const openSession = async (secret: string) => {
       const [cookie = ''] = (await call(one, 'POST', '/v1/session', bearer(secret))).headers.getSetCookie()
       return { cookie: cookie.split(';')[0] ?? '', 'sec-fetch-site': 'same-origin' }
     }
     const made: { id: string; secret: string } = Object(
-      await (await call(one, 'POST', '/v1/tokens', bearer(token), { name: 'x', actions: ['read'] })).json(),
+      await (await call(one, 'POST', '/v1/tokens', bearer(operatorToken), { name: 'x', actions: ['read'] })).json(),
     )
-    const sessions = [await open(made.secret), await open(made.secret), await open(token)]
+    const sessions = [await openSession(made.secret), await openSession(made.secret), await openSession(operatorToken)]
     const statuses = async () => await Promise.all(sessions.map(async (headers) => (await call(other, 'GET', '/v1/node', headers)).status))
     expect(await statuses()).toEqual([200, 200, 200])
     const streams = await Promise.all(sessions.map((headers) => openStream(other.url, { headers })))
     expect((await call(one, 'DELETE', '/v1/session', { ...sessions[0] })).status).toBe(204)
     expect(await streams[0]?.closed).toBe(4503)
     expect(await statuses()).toEqual([401, 200, 200])
-    expect((await call(one, 'DELETE', `/v1/tokens/${made.id}`, bearer(token))).status).toBe(204)
+    expect((await call(one, 'DELETE', `/v1/tokens/${made.id}`, bearer(operatorToken))).status).toBe(204)
     expect(await streams[1]?.closed).toBe(4503)
     expect(await statuses()).toEqual([401, 401, 200])
     await streams[2]?.[Symbol.asyncDispose]()
   })
 
   test('carry direct messages of each other, and serve as one', async () => {
-    const { one, other } = await pair()
+    const { one, other } = await open()
     const peer = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
     const [here, there, away] = [one, other, peer].map(({ url }) => createRest(url))
     // What one has accepted another one may carry, and what any of them receives is in the log of all.

@@ -25,11 +25,16 @@ export function createConsumerSteps(
 
   /** Notes the gap with the first of them, and removes a step of the items up to a seq; returns how many. */
   function* loseSome(name: string, through: Seq, isFirst: boolean): Steps<number> {
-    const gone = sql`"consumer" = ${name} AND "seq" <= ${through}`
-    const [[first] = []] = isFirst ? yield sql`SELECT min("seq") FROM "ConsumerItem" WHERE ${gone}` : []
+    // Unbegun and parked items can be as many as the log has messages: the index has them by seq. All others are looked at.
+    const ofEach = (column: Sql) => {
+      const gone = (dueAt: Sql) => sql`SELECT ${column} FROM "ConsumerItem" WHERE "consumer" = ${name} AND ${dueAt} AND "seq" <= ${through}`
+      return sql`(${gone(sql`"dueAt" = 0`)} UNION ALL ${gone(sql`"dueAt" = ${never}`)}
+        UNION ALL ${gone(sql`"dueAt" > 0 AND "dueAt" < ${never}`)}) AS i`
+    }
+    const [[first] = []] = isFirst ? yield sql`SELECT min(i."first") FROM ${ofEach(sql`min("seq") AS "first"`)}` : []
     if (isFirst && (first === null || first === undefined)) return 0
     if (isFirst) yield* noteGap(name, { from: Number(first) - 1, to: through })
-    const some = sql`SELECT "id" FROM "ConsumerItem" WHERE ${gone} LIMIT ${stepItems}`
+    const some = sql`SELECT i."id" FROM ${ofEach(sql`"id"`)} LIMIT ${stepItems}`
     return (yield sql`DELETE FROM "ConsumerItem" WHERE "consumer" = ${name} AND "id" IN (${some}) RETURNING 1`).length
   }
 

@@ -52,10 +52,14 @@ export function createTaking(
     const parked = maxDeliveries === 0 ? [] : yield* park(name, now, maxDeliveries)
     const upTo = (dueAt: Sql) => sql`(SELECT count(*) FROM
       (SELECT 1 FROM "ConsumerItem" WHERE "consumer" = ${name} AND ${dueAt} LIMIT ${maxCounted}) AS o)`
-    const [[later = 0, claimed = 0, nextAt = null, again = 0, unbegun = 0] = []] =
-      yield sql`SELECT count(*), count("claimedBy"), min("dueAt"), ${upTo(sql`"dueAt" > 0 AND "dueAt" <= ${now}`)}, ${upTo(sql`"dueAt" = 0`)}
-      FROM "ConsumerItem" WHERE "consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
+    const isLater = sql`"consumer" = ${name} AND "dueAt" > ${now} AND "dueAt" < ${never}`
+    const [[later = 0, nextAt = null, again = 0, unbegun = 0] = []] =
+      yield sql`SELECT count(*), min("dueAt"), ${upTo(sql`"dueAt" > 0 AND "dueAt" <= ${now}`)}, ${upTo(sql`"dueAt" = 0`)}
+      FROM "ConsumerItem" WHERE ${isLater}`
     const due = Number(again) + Number(unbegun)
+    // The index does not tell those that are claimed from those that are retried later.
+    const isRoomForAll = Number(later) + limit <= maxUnacked
+    const [[claimed = 0] = []] = isRoomForAll ? [[later]] : yield sql`SELECT count("claimedBy") FROM "ConsumerItem" WHERE ${isLater}`
     const room = Math.max(0, Math.min(limit, maxUnacked - Number(claimed)))
     // Unbegun items are found in their order. All others are looked at, so their number is bounded.
     const begin = Math.max(0, maxUnacked + maxAhead - Number(later) - Number(again))

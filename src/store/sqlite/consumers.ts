@@ -27,5 +27,5 @@ function perform<Result>(database: SqliteDatabase, steps: Steps<Result>): Result
 }
 
 function rowsOf(database: SqliteDatabase, { texts, values }: Sql): SqlRow[] {
-  return Array.from(database.rows(texts.join('?'), ...values), (row) => Object.values(row))
+  return database.table(texts.join('?'), ...values)
 }

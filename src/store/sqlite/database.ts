@@ -37,6 +37,8 @@ export interface SqliteDatabase {
   row(sql: string, ...values: SQLInputValue[]): Row | undefined
   /** Yields rows one by one; the loop may end early. */
   rows(sql: string, ...values: SQLInputValue[]): Iterable<Row>
+  /** All rows, each as the values of its columns: the cheapest way to read many. */
+  table(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][]
   /** Runs `work` atomically. */
   transaction<Result>(work: () => Result): Result
   close(): void
@@ -74,6 +76,8 @@ function asReadError(error: unknown): unknown {
 
 function wrap(database: DatabaseSync, committed: (() => void) | undefined): SqliteDatabase {
   const statements = new Map<string, StatementSync>()
+  /** Those whose rows are arrays. */
+  const tables = new Map<string, StatementSync>()
   const totalChanges = committed === undefined ? undefined : database.prepare('SELECT total_changes() AS total')
   /** Rows changed by this connection, those that were rolled back too. */
   let changes = 0
@@ -136,6 +140,21 @@ function wrap(database: DatabaseSync, committed: (() => void) | undefined): Sqli
         throw asReadError(error)
       } finally {
         noteCommit()
+      }
+    },
+    table(sql, ...values) {
+      try {
+        let statement = tables.get(sql)
+        if (statement === undefined) {
+          statement = database.prepare(sql)
+          statement.setReturnArrays(true)
+          tables.set(sql, statement)
+        }
+        const rows: unknown[] = statement.all(...values)
+        noteCommit()
+        return rows as SQLOutputValue[][]
+      } catch (error) {
+        throw asReadError(error)
       }
     },
     transaction: (work) =>

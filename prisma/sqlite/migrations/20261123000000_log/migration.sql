@@ -319,9 +319,6 @@ CREATE INDEX "ConsumerItem_consumer_dueAt_seq_idx" ON "ConsumerItem"("consumer",
 CREATE INDEX "ConsumerItem_consumer_lane_seq_idx" ON "ConsumerItem"("consumer", "lane", "seq");
 
 -- CreateIndex
-CREATE INDEX "ConsumerItem_consumer_seq_idx" ON "ConsumerItem"("consumer", "seq");
-
--- CreateIndex
 CREATE INDEX "Webhook_state_claimedUntil_idx" ON "Webhook"("state", "claimedUntil");
 
 -- CreateIndex

@@ -183,10 +183,11 @@ export function createDispatcher(
     if (missing.length > 0) await giveOrLose(missing, claim)
     const shares = new Map<Worker, HandedOut[]>()
     const left: ConsumerItem[] = []
+    const next = workers.spread({ once })
     for (const item of items) {
       const message = messages.get(item.id)
       if (message === undefined) continue
-      const worker = workers.next({ once }, (worker) => shares.get(worker)?.length ?? 0)
+      const worker = next()
       if (worker === undefined) {
         left.push(item)
         continue

@@ -95,15 +95,16 @@ export class WorkerClaims {
     for (const [id, { until }] of this.#claims) if (until <= now) this.free(id)
   }
 
-  /** The worker of a kind with the most room beside its share, so that the work is spread; undefined when none has any. */
-  next(kind: Pick<Worker, 'once'>, shareOf: (worker: Worker) => number): Worker | undefined {
-    let found: { worker: Worker; room: number } | undefined
-    for (const worker of this.#workers.keys()) {
-      if (worker.once !== kind.once) continue
-      const room = this.#roomOf(worker) - shareOf(worker)
-      if (room > (found?.room ?? 0)) found = { worker, room }
+  /** Spreads work among the workers of a kind: each call returns the one with the most room beside its share; undefined when none has any. */
+  spread(kind: Pick<Worker, 'once'>): () => Worker | undefined {
+    const rooms: Array<{ worker: Worker; room: number }> = []
+    for (const worker of this.#workers.keys()) if (worker.once === kind.once) rooms.push({ worker, room: this.#roomOf(worker) })
+    return () => {
+      let found: { worker: Worker; room: number } | undefined
+      for (const each of rooms) if (each.room > (found?.room ?? 0)) found = each
+      if (found !== undefined) found.room--
+      return found?.worker
     }
-    return found?.worker
   }
 
   #roomOf(worker: Worker): number {

@@ -7,7 +7,7 @@ import { messageView } from '../model/message.ts'
 import { decodePayload, type Encoding } from '../model/payload.ts'
 import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
 import { naming, type ServerFrame } from './server-frames.ts'
-import { deflatedFrame, type Framing, opcodes, plainFrame } from './web-socket-frame.ts'
+import { deflatedFrame, type Framing, opcodes, plainFrame, plainTextFrame } from './web-socket-frame.ts'
 
 /** Encodes frames for a client. */
 export interface FrameWriter<Frame = ServerFrame> {
@@ -32,12 +32,12 @@ export interface Codec extends FrameWriter {
 }
 
 /** JSON in text messages. */
-export const jsonCodec = createJsonCodec('json', plainFrame)
+export const jsonCodec = createJsonCodec('json', plainTextFrame)
 
 /** CBOR (RFC 8949) in binary messages, with data as byte strings. */
 export const cborCodec = createCborCodec('cbor', plainFrame)
 
-const json = { plain: jsonCodec, deflated: createJsonCodec('deflated json', deflatedFrame) }
+const json = { plain: jsonCodec, deflated: createJsonCodec('deflated json', (text) => deflatedFrame(opcodes.text, Buffer.from(text))) }
 const cbor = { plain: cborCodec, deflated: createCborCodec('deflated cbor', deflatedFrame) }
 
 export const subprotocols = [jsonCodec.subprotocol, cborCodec.subprotocol]
@@ -54,8 +54,7 @@ export function codecFor(subprotocol: string, inflates: boolean): Codec {
 }
 
 /** @param form names the frames of this codec among those of an entry */
-function createJsonCodec(form: string, frameOf: Framing): Codec {
-  const textFrame = (text: string) => frameOf(opcodes.text, Buffer.from(text))
+function createJsonCodec(form: string, textFrame: (text: string) => Buffer): Codec {
   return {
     subprotocol: 'peergate.v1.json',
     write: (frame) => textFrame(stringifyJson(frame)),

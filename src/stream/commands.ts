@@ -18,6 +18,12 @@ import { answering, expiry, naming } from './server-frames.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
 import { createWorkCommands } from './work-commands.ts'
 
+/** What a frame that was taken has left to do. */
+export interface FrameWork {
+  rest?: Promise<void>
+  apart?: Promise<void>
+}
+
 /** Carries out the frames of clients. */
 export interface Commands {
   /** Charges the client for the bytes of a frame, plus one unit, before the frame is decoded. @throws RateLimited */
@@ -25,11 +31,11 @@ export interface Commands {
   /** Charges the client for the members of a frame's objects, before they are parsed. @throws RateLimited */
   parse(members: number, client: Client): void
   /**
-   * Carries out a frame and answers it. Resolves when the next frame may be taken. `rest` is work that need not hold up
+   * Carries out a frame and answers it. Resolves, or returns, when the next frame may be taken. `rest` is work that need not hold up
    * the next frame. `apart` is work that may take long: it does not count as a pending frame, so that a client can
-   * answer requests while it waits for its own. Each of the promises rejects with the error for the answer.
+   * answer requests while it waits for its own. It throws, or one of the promises rejects with, the error for the answer.
    */
-  take(frame: ClientFrame, client: Client): Promise<{ rest?: Promise<void>; apart?: Promise<void> }>
+  take(frame: ClientFrame, client: Client): FrameWork | Promise<FrameWork>
   /** The client's outlet is writable again. */
   drained(client: Client): void
   /** Sends the client no new requests, since it is about to leave. Resolves once it has answered the open ones. */
@@ -218,6 +224,50 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     client.outlet.send({ type: 'authenticated', ...answering(frame.id), ...expiry(grant) })
   }
 
+  async function carryOut(frame: Exclude<ClientFrame, FrameOf<'ack'>>, client: Client): Promise<FrameWork> {
+    switch (frame.type) {
+      case 'subscribe':
+        await (isOfConsumer(frame) ? workFor(frame, client) : subscribe(frame, client))
+        return {}
+      case 'unsubscribe':
+        unsubscribe(frame, client)
+        return {}
+      case 'publish':
+        return await publish(frame, client)
+      case 'send':
+        await send(frame, client)
+        return {}
+      case 'request':
+        return { apart: request(frame, client) }
+      case 'serve':
+        await work.serve(frame, client)
+        return {}
+      case 'unserve':
+        work.unserve(frame, client)
+        return {}
+      case 'reply':
+        work.reply(frame, client)
+        return {}
+      case 'validate':
+        await work.validate(frame, client)
+        return {}
+      case 'unvalidate':
+        work.unvalidate(frame, client)
+        return {}
+      case 'verdict':
+        work.judge(frame, client)
+        return {}
+      case 'auth':
+        await renew(frame, client)
+        return {}
+      case 'ping':
+        client.outlet.send({ type: 'pong', ...answering(frame.id) })
+        return {}
+      default:
+        return frame satisfies never
+    }
+  }
+
   return {
     drained(client) {
       validatorRegistry.resume(client.asked)
@@ -231,54 +281,13 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     parse(members, { grant, address }) {
       rates.take({ grantId: grant.id, address }, costOfMembers(members))
     },
-    async take(frame, client) {
+    take(frame, client) {
       const { cost, action, topics } = ruleOf(frame)
       if (cost > frameCost) rates.take({ grantId: client.grant.id, address: client.address }, cost - frameCost)
       requireAction(client.grant, action)
       requireTopics(client.grant, topics)
-      switch (frame.type) {
-        case 'subscribe':
-          await (isOfConsumer(frame) ? workFor(frame, client) : subscribe(frame, client))
-          return {}
-        case 'ack':
-          return { rest: forConsumers.ack(frame, client) }
-        case 'unsubscribe':
-          unsubscribe(frame, client)
-          return {}
-        case 'publish':
-          return await publish(frame, client)
-        case 'send':
-          await send(frame, client)
-          return {}
-        case 'request':
-          return { apart: request(frame, client) }
-        case 'serve':
-          await work.serve(frame, client)
-          return {}
-        case 'unserve':
-          work.unserve(frame, client)
-          return {}
-        case 'reply':
-          work.reply(frame, client)
-          return {}
-        case 'validate':
-          await work.validate(frame, client)
-          return {}
-        case 'unvalidate':
-          work.unvalidate(frame, client)
-          return {}
-        case 'verdict':
-          work.judge(frame, client)
-          return {}
-        case 'auth':
-          await renew(frame, client)
-          return {}
-        case 'ping':
-          client.outlet.send({ type: 'pong', ...answering(frame.id) })
-          return {}
-        default:
-          return frame satisfies never
-      }
+      // The most frequent frame of a worker takes no turn of its own.
+      return frame.type === 'ack' ? { rest: forConsumers.ack(frame, client) } : carryOut(frame, client)
     },
   }
 }

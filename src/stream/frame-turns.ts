@@ -1,6 +1,6 @@
 import type { Client, StreamLimits } from './client.ts'
 import type { ClientFrame, FrameId } from './client-frames.ts'
-import type { Commands } from './commands.ts'
+import type { Commands, FrameWork } from './commands.ts'
 
 /** A queue that carries out the frames of one client one after another, in order. */
 export interface FrameTurns {
@@ -22,13 +22,21 @@ export interface FrameTurnsComponents {
   onChange(): void
 }
 
+interface Queued {
+  frame: ClientFrame
+  bytes: number
+  held: Disposable | undefined
+}
+
 export function createFrameTurns(
   init: { limits: Pick<StreamLimits, 'maxPendingFrames' | 'maxPendingFrameBytes'> },
   components: FrameTurnsComponents,
 ): FrameTurns {
   const { maxPendingFrames, maxPendingFrameBytes } = init.limits
   const { client, commands, isRevoked, answerError, onChange } = components
-  let turn: Promise<void> | undefined
+  const queue: Queued[] = []
+  /** Whether a frame holds up the next ones. */
+  let isTaking = false
   let pending = 0
   let pendingBytes = 0
   let onIdle: (() => void) | undefined
@@ -47,26 +55,55 @@ export function createFrameTurns(
     checkIdle()
   }
 
-  async function take(frame: ClientFrame, bytes: number, held: Disposable | undefined): Promise<void> {
-    if (isRevoked()) {
-      settle(bytes, held)
-      return
-    }
-    try {
-      const { rest, apart } = await commands.take(frame, client)
+  function refuse({ frame, bytes, held }: Queued, error: unknown): void {
+    answerError(error, frame.id, 'subscription' in frame ? frame.subscription : undefined)
+    settle(bytes, held)
+  }
+
+  /** The next frame may be taken. */
+  function finish({ frame, bytes, held }: Queued, { rest, apart }: FrameWork): void {
+    const fail = (error: unknown) => answerError(error, frame.id)
+    if (apart !== undefined) {
       // Work that goes on apart no longer counts as a pending frame, but its bytes are held to the end.
-      apart
-        ?.catch((error: unknown) => answerError(error, frame.id))
-        .finally(() => {
-          held?.[Symbol.dispose]()
-          checkIdle()
-        })
-      if (apart !== undefined) settle(bytes, undefined)
-      else if (rest === undefined) settle(bytes, held)
-      else rest.catch((error: unknown) => answerError(error, frame.id)).finally(() => settle(bytes, held))
+      void apart.catch(fail).finally(() => {
+        held?.[Symbol.dispose]()
+        checkIdle()
+      })
+      settle(bytes, undefined)
+    } else if (rest === undefined) settle(bytes, held)
+    else {
+      const end = () => settle(bytes, held)
+      rest.then(end, (error: unknown) => {
+        fail(error)
+        end()
+      })
+    }
+  }
+
+  async function wait(queued: Queued, taken: Promise<FrameWork>): Promise<void> {
+    try {
+      finish(queued, await taken)
     } catch (error) {
-      answerError(error, frame.id, 'subscription' in frame ? frame.subscription : undefined)
-      settle(bytes, held)
+      refuse(queued, error)
+    }
+    isTaking = false
+    takeQueued()
+  }
+
+  function takeQueued(): void {
+    for (let next = isTaking ? undefined : queue.shift(); next !== undefined; next = isTaking ? undefined : queue.shift()) {
+      if (isRevoked()) {
+        settle(next.bytes, next.held)
+        continue
+      }
+      try {
+        const taken = commands.take(next.frame, client)
+        isTaking = taken instanceof Promise
+        if (taken instanceof Promise) void wait(next, taken)
+        else finish(next, taken)
+      } catch (error) {
+        refuse(next, error)
+      }
     }
   }
 
@@ -74,12 +111,8 @@ export function createFrameTurns(
     enqueue(frame, bytes = 0, held) {
       pending++
       pendingBytes += bytes
-      const next = () => take(frame, bytes, held)
-      const taken = turn === undefined ? next() : turn.then(next)
-      turn = taken
-      void taken.then(() => {
-        if (turn === taken) turn = undefined
-      })
+      queue.push({ frame, bytes, held })
+      takeQueued()
       onChange()
     },
     get isFull() {

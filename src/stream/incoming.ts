@@ -78,16 +78,17 @@ class IncomingFrames implements Incoming {
 
   take(bytes: number): HeldFrame {
     const whole = this.#whole.shift() ?? { bytes, held: undefined }
-    const held = whole.held ?? new DisposableStack()
+    const { held } = whole
     const size = Math.max(whole.bytes, bytes)
     const missing = whole.held === undefined ? size : size - whole.bytes
     const isInflated = size > whole.bytes
     try {
       if (isInflated && size > this.#init.maxBytes()) throw new FrameTooLarge('the frame is larger than this client may send')
-      if (missing > 0) held.use(this.#components.room.take(this.#components.client, missing))
-      return { bytes: size, isInflated, [Symbol.dispose]: () => held.dispose() }
+      const more = missing > 0 ? this.#components.room.take(this.#components.client, missing) : undefined
+      if (more !== undefined) held?.use(more)
+      return new Held(size, isInflated, held ?? more)
     } catch (error) {
-      held.dispose()
+      held?.dispose()
       throw error
     }
   }
@@ -118,5 +119,22 @@ class IncomingFrames implements Incoming {
     this.#whole.push({ bytes: this.#messageBytes, held: this.#current })
     this.#current = undefined
     this.#currentBytes = 0
+  }
+}
+
+// A class: there is one for each frame, and most hold room without a stack of their own.
+class Held implements HeldFrame {
+  readonly bytes: number
+  readonly isInflated: boolean
+  readonly #room: Disposable | undefined
+
+  constructor(bytes: number, isInflated: boolean, room: Disposable | undefined) {
+    this.bytes = bytes
+    this.isInflated = isInflated
+    this.#room = room
+  }
+
+  [Symbol.dispose](): void {
+    this.#room?.[Symbol.dispose]()
   }
 }

@@ -29,20 +29,37 @@ export const deflatedFrame: Framing = (opcode, payload) => {
   return frameOf(final | compressed | opcode, deflated.subarray(0, -4))
 }
 
-function frameOf(firstByte: number, payload: Uint8Array): Buffer {
-  const head = headFor(payload.length)
-  head[0] = firstByte
-  return Buffer.concat([head, payload])
+/** The message of a text, as `plainFrame` makes it, without a copy of its bytes in between. */
+export function plainTextFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const head = headBytes(length)
+  const frame = Buffer.allocUnsafe(head + length)
+  writeHead(frame, final | opcodes.text, length)
+  frame.write(text, head)
+  return frame
 }
 
-function headFor(length: number): Buffer {
-  if (length < 126) return Buffer.from([0, length])
-  if (length < 0x10000) {
-    const head = Buffer.from([0, 126, 0, 0])
-    head.writeUInt16BE(length, 2)
-    return head
+function frameOf(firstByte: number, payload: Uint8Array): Buffer {
+  const head = headBytes(payload.length)
+  const frame = Buffer.allocUnsafe(head + payload.length)
+  writeHead(frame, firstByte, payload.length)
+  frame.set(payload, head)
+  return frame
+}
+
+function headBytes(length: number): number {
+  if (length < 126) return 2
+  return length < 0x10000 ? 4 : 10
+}
+
+function writeHead(frame: Buffer, firstByte: number, length: number): void {
+  frame[0] = firstByte
+  if (length < 126) frame[1] = length
+  else if (length < 0x10000) {
+    frame[1] = 126
+    frame.writeUInt16BE(length, 2)
+  } else {
+    frame[1] = 127
+    frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  const head = Buffer.from([0, 127, 0, 0, 0, 0, 0, 0, 0, 0])
-  head.writeBigUInt64BE(BigInt(length), 2)
-  return head
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Settlement } from '../../src/consumers/settlements.ts'
 import type { Worker } from '../../src/consumers/workers.ts'
 import { ConsumerNotFound, Forbidden, InvalidRequest, SubscriptionLimit } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
@@ -22,6 +23,7 @@ const consumer: ConsumerRecord = {
 /** Commands of a gateway with one consumer, whose workers, joined topics and reads of the database are seen. */
 function setUp(limits: Partial<typeof defaultLimits> = {}, known?: ConsumerRecord) {
   const read: string[] = []
+  const settlements: Settlement[] = []
   const joined: string[] = []
   const workers = new Set<Worker>()
   const woken: Worker[] = []
@@ -42,7 +44,8 @@ function setUp(limits: Partial<typeof defaultLimits> = {}, known?: ConsumerRecor
         workers.add(worker)
         return { wake: () => void woken.push(worker), end: () => void workers.delete(worker) }
       },
-      async settle(of) {
+      async settle(of, settlement) {
+        settlements.push(settlement)
         if (of !== consumer) throw new ConsumerNotFound('it is gone')
         return new Set(['m1'])
       },
@@ -50,7 +53,7 @@ function setUp(limits: Partial<typeof defaultLimits> = {}, known?: ConsumerRecor
     hub: { tip: 40, epoch: 'e' },
     interests: createInterests({ limits: { ...defaultLimits, ...limits } }, { topics }),
   })
-  return { commands, joined, workers, woken, read }
+  return { commands, joined, workers, woken, read, settlements }
 }
 
 function clientWith(actions: TokenAction[] = ['consume'], allowed = ['orders', 'orders.>'], signal = new AbortController().signal) {
@@ -111,6 +114,48 @@ test('acknowledgements of one turn are answered in one write to each client', as
   expect(clients.map(({ sent }) => sent.map((frame) => 'id' in frame && frame.id))).toEqual([
     [1, 2, 3],
     [1, 2, 3],
+  ])
+})
+
+test('acknowledgements of a client in one turn are one settlement, and each frame is told of what it was the first to name', async () => {
+  const { commands, settlements } = setUp()
+  const { client, sent } = clientWith()
+  const other = clientWith()
+  const frames = [['m1', 'm2'], ['m3'], ['m1']].map((ids, id) => commands.ack({ ...ack, ids, id }, client))
+  await Promise.all([...frames, commands.ack({ ...ack, ids: ['m1'], id: 3 }, other.client)])
+  expect(settlements).toEqual([
+    { ids: ['m1', 'm2', 'm3', 'm1'], verdict: 'ack' },
+    { ids: ['m1'], verdict: 'ack' },
+  ])
+  expect([...sent, ...other.sent].map((frame) => frame.type === 'acked' && frame.settled)).toEqual([['m1'], [], [], ['m1']])
+})
+
+test('acknowledgements of another kind, or beyond a thousand names, are settlements of their own', async () => {
+  const { commands, settlements } = setUp({}, consumer)
+  const { client } = clientWith()
+  const many = Array.from({ length: 999 }, (_, index) => `n${index}`)
+  const frames = [
+    { ...ack, ids: many },
+    { ...ack, ids: ['m1'] },
+    { ...ack, ids: ['m2'] },
+    { ...ack, ids: ['m3'], verdict: 'drop' as const },
+    { ...ack, ids: undefined, claims: ['m4~x'] },
+    { ...ack, ids: undefined, claims: ['m5~x'], verdict: 'retry' as const },
+    { ...ack, ids: ['m6'] },
+  ]
+  const carriedOut = frames.map((frame) => commands.ack(frame, client))
+  client.grant = clientWith(['read']).client.grant
+  const refused = commands.ack({ ...ack, ids: ['m7'] }, client)
+  await expect(refused).rejects.toThrow(Forbidden)
+  await Promise.all(carriedOut)
+  expect(settlements.map(({ ids, claims, verdict }) => [(ids ?? claims)?.length, (ids ?? claims)?.at(-1), verdict])).toEqual([
+    [1_000, 'm1', 'ack'],
+    [1, 'm2', 'ack'],
+    [1, 'm3', 'drop'],
+    [1, 'm4~x', 'ack'],
+    [1, 'm6', 'ack'],
+    // It reads the settings first.
+    [1, 'm5~x', 'retry'],
   ])
 })
 

@@ -42,5 +42,6 @@ test('items of pruned messages are removed a thousand at a time, and their gap i
   const { loseThrough, ran, turns } = steps(1, 0, 1_000, 1_000, 1)
   await loseThrough('c', 5_000)
   expect(ran.map(({ texts }) => texts.join('?').split(' ')[0])).toEqual(['SELECT', 'UPDATE', 'DELETE', 'DELETE', 'DELETE'])
+  expect(ran.slice(2).every(({ texts, values }) => values[texts.findIndex((text) => text.endsWith(' LIMIT '))] === 1_000)).toBe(true)
   expect(turns()).toBeGreaterThanOrEqual(2)
 })

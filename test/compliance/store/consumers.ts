@@ -165,6 +165,10 @@ export function describeConsumers(open: () => Promise<Store>, reopen: () => Prom
         [2, 2, 0],
       ])
       expect([(await consumers.get('d'))?.gaps, (await consumers.get('c'))?.gaps]).toEqual([2, 0])
+      for (const gaps of [3, 3]) {
+        await consumers.loseThrough('d', 14)
+        expect((await consumers.get('d'))?.gaps).toBe(gaps)
+      }
     })
 
     test('park and replay their own items only', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { RELAY_V2_HOP_CODEC, RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
 import type { Connection, Stream } from '@libp2p/interface'
 import { streamPair } from '@libp2p/utils'
@@ -5,6 +6,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test } from 'vitest'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
 import { holdBack } from '../../../src/engine/libp2p/transport/circuit-streams.ts'
+import { muxerFrames } from '../../../src/engine/libp2p/transport/muxer-frames.ts'
+import type { PassingWay } from '../../../src/engine/passed-on.ts'
 import type { Limits } from '../../../src/limits.ts'
 import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
 import { field, fieldsOf, sized, unsized } from '../../fixtures/protobuf.ts'
@@ -162,6 +165,8 @@ test('a circuit over QUIC, whose every write waits for the one before, carries s
   expect([relay, target, other].map(({ limitsReached }) => limitsReached.unread_link)).toEqual([0, 0, 0])
 })
 
+const freely: PassingWay = { pass: () => true, isFast: false }
+
 /** A circuit between two ends, joined as libp2p does it, by a relay that carries while `mayCarry` says so. */
 async function joined() {
   const [[opener, near], [far, target]] = [await streamPair(), await streamPair()]
@@ -175,6 +180,7 @@ async function joined() {
       waitMs: () => (state.mayCarry ? 0 : 1),
       [Symbol.dispose]: () => undefined,
     },
+    { there: freely, back: freely },
   )
   near.addEventListener('message', ({ data }) => void far.send(data))
   target.addEventListener('message', ({ data }) => {
@@ -234,4 +240,23 @@ test('a direct connection beside a relayed one is the path to the peer, and each
   const direct = (await target.multiaddrs()).find((each) => !each.includes('/p2p-circuit')) ?? ''
   expect(await other.dial(direct, { source: 'rest', signal })).toMatchObject({ path: { by: 'tcp', via: null } })
   await expect.poll(() => told.at(-1)).toBe('tcp')
+})
+
+test('an end that sends data a byte at a time has it passed on in fewer pieces, for which its target charges the relay less than it may', async () => {
+  const { connect } = await parties()
+  const { stream, offer } = await connect()
+  let [arrived, pieces] = [0, 0]
+  offer?.stream.addEventListener('message', ({ data }) => {
+    arrived += data.byteLength
+    pieces++
+  })
+  const begun = performance.now()
+  for (let sent = 1; sent <= 15_000; sent++) {
+    if (!stream.send(Buffer.of(1))) await stream.onDrain({ signal })
+    if (sent % 100 === 0) await nextTurn()
+  }
+  await expect.poll(() => arrived, { timeout: 60_000 }).toBe(15_000)
+  // At half of the rate, however long that takes on a busy machine, and at once what that is in a second.
+  const seconds = (performance.now() - begun) / 1_000
+  expect(pieces).toBeLessThan((muxerFrames.perSecond / 2) * (1 + seconds))
 })

@@ -1,13 +1,15 @@
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createPassedOn, type PassingWay } from '../../passed-on.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import { type CircuitBounds, type CircuitDirection, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
+import { workBudget } from '../link/frame-budget.ts'
+import { priceOf } from '../link/frame-prices.ts'
 import { frameTypes } from '../link/frame-types.ts'
 import type { Link } from '../link/link.ts'
 import { tagBytes } from '../noise/cipher-state.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { type CircuitEnd, type CircuitEndListener, type CircuitEnds, circuitWindow } from './circuit-ends.ts'
-import { createPassedOn, type PassingWay } from './passed-on.ts'
 
 /**
  * Carries circuits to peers that can't be dialled and have made a reservation. The carried bytes are encrypted between
@@ -35,6 +37,8 @@ export interface RelayComponents {
   now?(): number
 }
 
+/** What a circuit costs its target in any case: the offer, and the end. */
+const offerUnits = 2 * priceOf(frameTypes.circuit)
 /** Milliseconds until credit that waits because of the messages is looked at again. */
 const lookAgainMs = 20
 
@@ -45,13 +49,13 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
   const reservations = new Map<string, string>()
   const circuits = new Set<CarriedCircuit>()
   const bounds = createRelayBounds({ limits }, { counter })
-  const passedOn = createPassedOn({ now })
+  const passedOn = createPassedOn({ budget: workBudget }, { now })
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
     if (target === undefined || !reservations.has(to)) return 'the peer has no reservation at this relay'
     if (link.isRelayed || target === link) return 'a relay accepts circuits from direct links only'
     const crowded = circuitRefusal(circuitOf(link, to), circuits, { max: limits.maxRelayStreams })
-    const refused = crowded ?? (passedOn.offer(holderOf(link), to) ? undefined : tooMany)
+    const refused = crowded ?? (passedOn.offer(holderOf(link), to, offerUnits) ? undefined : tooMany)
     if (refused !== undefined) reached.note('relay_circuit')
     return refused
   }
@@ -182,7 +186,7 @@ function createFlow({ direction, counted, way, wayBack, pass, end }: FlowInit): 
     held -= owed
     const bytes = owed
     owed = 0
-    if (wayBack.pass(frameTypes.circuitCredit)) pass(bytes)
+    if (wayBack.pass(priceOf(frameTypes.circuitCredit))) pass(bytes)
     else end(tooMany)
   }
 
@@ -193,7 +197,7 @@ function createFlow({ direction, counted, way, wayBack, pass, end }: FlowInit): 
       held += bytes
       if (held > circuitWindow) throw new ProtocolViolation('more bytes on a circuit than its credit allows')
       counted.carried(direction, bytes)
-      if (!way.pass(frameTypes.circuitData)) end(tooMany)
+      if (!way.pass(priceOf(frameTypes.circuitData))) end(tooMany)
     },
     credit(bytes) {
       // The sender would send more than the relay holds of a circuit, and be cut for it.

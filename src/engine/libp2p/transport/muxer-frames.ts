@@ -6,9 +6,9 @@ import { createFrameBudget, type FrameRate } from './frame-budget.ts'
  * The rate of unproductive muxer frames: a unit is a header that is read, some microseconds. They include data in
  * flight to streams that this node has reset, hence the many bytes.
  */
-const muxerFrames: FrameRate = { perSecond: 10_000, burst: 20_000, bytesPerUnit: 4_096 }
+export const muxerFrames: FrameRate = { perSecond: 10_000, burst: 20_000, bytesPerUnit: 4_096 }
 /** Cost of a stream that the peer opens, even if it is refused: up to 40 µs. */
-const openingUnits = 5
+export const openingUnits = 5
 /** Answers to proposals of protocols that the opening of a stream includes: the header, and the protocol. */
 const includedAnswers = 2
 /** Cost of a further one, which is encrypted and written separately, like that of a ping. */
@@ -17,6 +17,8 @@ const answerUnits = 20
 const pingUnits = 20
 /** Bytes of a stream's data below which its frame costs a part of a unit. Messages and requests have more. */
 const smallBytes = 64
+/** Cost of a frame of a stream's data. */
+export const unitsOfData = (bytes: number): number => Math.max(0, 1 - bytes / smallBytes)
 /** Bytes of an encrypted record, the tag among them, that has no whole header: no muxer of an honest peer writes such. */
 const emptyRecordBytes = 27
 /** Maximum bytes that were read at once, and wait in the decoder. */
@@ -93,7 +95,7 @@ export function boundFrames(
     else if (type === frameTypes.windowUpdate && expectedUpdates > 0) expectedUpdates--
     else if (type !== frameTypes.data) budget.spend(1, 0)
     else if (length === 0 || !muxer.streams.some(({ id }) => id === `${streamID}`)) budget.spend(1, length)
-    else if (length < smallBytes) budget.spend(1 - length / smallBytes, 0)
+    else if (length < smallBytes) budget.spend(unitsOfData(length), 0)
   }
 
   /** Counts records that the muxer does not see. */

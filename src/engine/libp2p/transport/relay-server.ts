@@ -9,10 +9,12 @@ import {
 import { type Connection, type ConnectionGater, type PeerId, type Startable, type Stream, start, stop } from '@libp2p/interface'
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createPassedOn, type PassingWay } from '../../passed-on.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
 import { type CircuitBounds, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
 import { seenAtOf } from '../teller-of.ts'
 import { holdBack } from './circuit-streams.ts'
+import { muxerFrames, openingUnits } from './muxer-frames.ts'
 import { limitFields, stateLimits } from './stated-limits.ts'
 
 /**
@@ -46,6 +48,9 @@ interface Hop {
   counted?: CircuitBounds
 }
 
+/** What a circuit costs its target in any case: the stream, and three messages and the end on it. */
+const offerUnits = openingUnits + 4
+
 export function createRelayServer(
   init: { limits: RelayLimits; isOn: boolean },
   components: {
@@ -60,6 +65,7 @@ export function createRelayServer(
   const hops = new AsyncLocalStorage<Hop>()
   const circuits = new Set<CarriedCircuit>()
   const bounds = createRelayBounds({ limits }, { counter })
+  const passedOn = createPassedOn({ budget: muxerFrames }, { now: () => performance.now() })
   let service: CircuitRelayService | undefined
   let { isOn } = init
 
@@ -92,9 +98,17 @@ export function createRelayServer(
       const stream = await connection.newStream(protocol, options)
       if (protocol !== RELAY_V2_STOP_CODEC || hop?.counted === undefined) return stream
       stateLimits(stream, limitFields.stop, limits)
-      holdBack({ opener: hop.stream, target: stream }, hop.counted)
+      holdBack({ opener: hop.stream, target: stream }, hop.counted, {
+        there: wayBetween(hop.connection, connection),
+        back: wayBetween(connection, hop.connection),
+      })
       return stream
     }
+  }
+
+  function wayBetween(from: Connection, to: Connection): PassingWay {
+    const holder = holderOf({ peerId: from.remotePeer.toString(), seenAt: seenAtOf(from.remoteAddr) })
+    return passedOn.way(holder, to.remotePeer.toString())
   }
 
   /** A circuit holds its place as long as its request lasts. */
@@ -171,7 +185,9 @@ export function createRelayServer(
         const hop = hops.getStore()
         if (hop === undefined) return true
         const circuit = { opener: source.toString(), seenAt: seenAtOf(hop.connection.remoteAddr), target: destination.toString() }
-        if (circuitRefusal(circuit, circuits, { max: limits.maxRelayStreams }) !== undefined) {
+        const isFull = circuitRefusal(circuit, circuits, { max: limits.maxRelayStreams }) !== undefined
+        const holder = holderOf({ peerId: circuit.opener, seenAt: circuit.seenAt })
+        if (isFull || !passedOn.offer(holder, circuit.target, offerUnits)) {
           reached.note('relay_circuit')
           return true
         }

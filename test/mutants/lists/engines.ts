@@ -251,7 +251,7 @@ export const engines = [
     ['test/engine/libp2p/relay.test.ts'],
     [
       ['libp2p states limits that there are not', 'applyDefaultLimit: false', 'applyDefaultLimit: true'],
-      ['a relay of libp2p reads without end', 'holdBack({ opener: hop.stream, target: stream }, hop.counted)', ''],
+      ['a relay of libp2p reads without end', 'holdBack({ opener: hop.stream, target: stream }, hop.counted, {', 'void ({'],
     ],
   ),
   ...breaks(

@@ -1,6 +1,6 @@
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { cell } from './cell.ts'
-import { heard, joinBoth, numbered, paced, untilMissing } from './exchange.ts'
+import { joinBoth, numbered, paced, unheard, untilMissing } from './exchange.ts'
 import { type ForeignPeer, startPeer } from './foreign-peer.ts'
 import { dialFrom, listenOn, post, startGatewaySide } from './gateway-side.ts'
 import { startKubo } from './kubo.ts'
@@ -14,7 +14,7 @@ async function publishTo(start: Promise<ForeignPeer>): Promise<string> {
   const pair = await joinBoth(gateway, peer, 'orders')
   const texts = numbered('to be written', 400)
   await paced(texts, async (text) => await post(gateway, pair.topic, [Buffer.from(text)]))
-  const missing = await untilMissing(pair, texts, () => texts.length - new Set(heard(pair, texts)).size)
+  const missing = await untilMissing(pair, texts, unheard(pair, texts))
   return `${texts.length - missing} of ${texts.length} that were published at 200/s`
 }
 

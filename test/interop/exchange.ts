@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
+import type { MessageView } from '../../src/model/message.ts'
 import { decodePayload } from '../../src/model/payload.ts'
 import type { StreamClient } from '../fixtures/stream-client.ts'
-import type { ForeignPeer } from './foreign-peer.ts'
+import type { ForeignPeer, HeardMessage } from './foreign-peer.ts'
 import { follow, type GatewaySide, post, untilSubscribed } from './gateway-side.ts'
 
 /** Messages of one direction in each of the two ways. */
@@ -91,7 +92,8 @@ async function burstsBothWays(pair: Pair, texts: readonly string[]): Promise<voi
 
 /** Waits until the peer has heard all of these of the gateway, each once; but for a few if it may ignore some. */
 async function untilHeard(pair: Pair, texts: readonly string[]): Promise<void> {
-  await untilMissing(pair, texts, () => texts.length - heard(pair, texts).length)
+  const count = countOf(pair.peer.heard, isHeard(pair, texts))
+  await untilMissing(pair, texts, () => texts.length - count())
   const arrived = heard(pair, texts)
   expect(arrived.length).toBe(new Set(arrived).size)
 }
@@ -118,7 +120,8 @@ async function untilReceived(
   texts: readonly string[],
   { published, before }: { published: number; before: number },
 ): Promise<void> {
-  await expect.poll(async () => received(pair, texts).length + (await pair.peer.dropped()) - before).toBe(published)
+  const count = countOf(pair.stream.messages, isReceived(pair, texts))
+  await expect.poll(async () => count() + (await pair.peer.dropped()) - before).toBe(published)
   const arrived = received(pair, texts)
   expect(arrived.length).toBe(new Set(arrived).size)
 }
@@ -155,18 +158,48 @@ export function numbered(word: string, messages = count): string[] {
   return Array.from({ length: messages }, (_, number) => `${word} ${number}`)
 }
 
+type Receiver = Omit<Pair, 'stream'>
+
 /** Those of the texts that the peer has heard of the gateway; a text more than once, if it has. */
-export function heard({ gateway, peer, topic }: Omit<Pair, 'stream'>, texts: readonly string[]): string[] {
-  const wanted = new Set(texts)
-  const ofGateway = peer.heard.filter((message) => message.topic === topic && message.from === gateway.process.peerId)
-  return ofGateway.map(({ data }) => data.toString()).filter((text) => wanted.has(text))
+export function heard(receiver: Receiver, texts: readonly string[]): string[] {
+  return receiver.peer.heard.filter(isHeard(receiver, texts)).map(({ data }) => data.toString())
+}
+
+/** How many of the texts the peer has not heard of the gateway yet, whenever it is asked. */
+export function unheard(receiver: Receiver, texts: readonly string[]): () => number {
+  const left = new Set(texts)
+  const fits = isHeard(receiver, texts)
+  const take = countOf(receiver.peer.heard, (message) => fits(message) && left.delete(message.data.toString()))
+  return () => {
+    take()
+    return left.size
+  }
 }
 
 /** Those of the texts that a client of the gateway has received of the peer. */
 export function received({ peer, stream }: Pick<Pair, 'peer' | 'stream'>, texts: readonly string[]): string[] {
+  return stream.messages.filter(isReceived({ peer }, texts)).map(({ data }) => String(data))
+}
+
+function isHeard({ gateway, topic }: Receiver, texts: readonly string[]): (message: HeardMessage) => boolean {
   const wanted = new Set(texts)
-  const ofPeer = stream.messages.filter(({ from }) => from === peer.peerId)
-  return ofPeer.map(({ data }) => String(data)).filter((text) => wanted.has(text))
+  return ({ topic: at, from, data }) => at === topic && from === gateway.process.peerId && wanted.has(data.toString())
+}
+
+export function isReceived({ peer }: Pick<Pair, 'peer'>, texts: readonly string[]): (message: MessageView) => boolean {
+  const wanted = new Set(texts)
+  return ({ from, data }) => from === peer.peerId && wanted.has(String(data))
+}
+
+/** How many of a list that grows fit, whenever it is asked: it looks at each of them once, however often it is asked. */
+export function countOf<Item>(list: readonly Item[], fits: (item: Item) => boolean): () => number {
+  let seen = 0
+  let count = 0
+  return () => {
+    for (const item of list.slice(seen)) if (fits(item)) count++
+    seen = list.length
+    return count
+  }
 }
 
 /** Answers that are waited for at a time: more connections would wait to be accepted than a busy system keeps. */

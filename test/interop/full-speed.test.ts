@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { cell } from './cell.ts'
-import { numbered, received } from './exchange.ts'
+import { countOf, isReceived, numbered } from './exchange.ts'
 import { startPeer } from './foreign-peer.ts'
 import { dialFrom, follow, listenOn, startGatewaySide } from './gateway-side.ts'
 
@@ -18,15 +18,16 @@ cell({ kinds: ['go'], name: 'without a pause, to a gateway and to another Go' },
   await Promise.all([dialFrom(gateway, sender.multiaddrs[0] ?? ''), other.dial(sender.multiaddrs[0] ?? '')])
   const stream = await follow(gateway, topic)
   await Promise.all([sender.subscribe(topic), other.subscribe(topic)])
-  const atGateway = (wanted: readonly string[]) => received({ peer: sender, stream }, wanted).length
-  const atOther = (wanted: readonly string[]) => other.heard.filter(({ data }) => wanted.includes(data.toString())).length
+  const atGateway = (wanted: readonly string[]) => countOf(stream.messages, isReceived({ peer: sender }, wanted))
+  const atOther = (wanted: readonly string[]) => countOf(other.heard, ({ data }) => wanted.includes(data.toString()))
 
   // It publishes to those that have been grafted into its mesh.
   const probe = ['probe']
+  const [probesAtGateway, probesAtOther] = [atGateway(probe), atOther(probe)]
   await expect
     .poll(async () => {
       await sender.publish(topic, probe.map(bytesOf))
-      return atGateway(probe) > 0 && atOther(probe) > 0
+      return probesAtGateway() > 0 && probesAtOther() > 0
     })
     .toBe(true)
   const lostBy = async (peerId: string) => await sender.droppedTo(peerId)
@@ -35,10 +36,11 @@ cell({ kinds: ['go'], name: 'without a pause, to a gateway and to another Go' },
   await sender.publish(topic, texts.map(bytesOf))
   const droppedToGateway = async () => (await lostBy(gateway.process.peerId)) - before.gateway
   const droppedToOther = async () => (await lostBy(other.peerId)) - before.other
-  await expect.poll(async () => atGateway(texts) + (await droppedToGateway())).toBe(texts.length)
-  await expect.poll(async () => atOther(texts) + (await droppedToOther()) + (await other.refused())).toBe(texts.length)
+  const [gotByGateway, gotByOther] = [atGateway(texts), atOther(texts)]
+  await expect.poll(async () => gotByGateway() + (await droppedToGateway())).toBe(texts.length)
+  await expect.poll(async () => gotByOther() + (await droppedToOther()) + (await other.refused())).toBe(texts.length)
 
-  const [lost, lostByOther] = [texts.length - atGateway(texts), texts.length - atOther(texts)]
+  const [lost, lostByOther] = [texts.length - gotByGateway(), texts.length - gotByOther()]
   expect(lost).toBeLessThanOrEqual(lostByOther + texts.length * moreLostShare)
   return `${lost} to the gateway and ${lostByOther} to the other Go of 1,000 each found a queue of Go full; the gateway has all that left`
 })

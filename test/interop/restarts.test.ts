@@ -3,7 +3,7 @@ import { freePort } from '../fixtures/free-port.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import type { PeerKind } from './built-peers.ts'
 import { cell } from './cell.ts'
-import { heard, joinBoth, knowEachOther, numbered, type Pair, paced, pacedBothWays, untilMissing } from './exchange.ts'
+import { heard, joinBoth, knowEachOther, numbered, type Pair, paced, pacedBothWays, unheard, untilMissing } from './exchange.ts'
 import { type ForeignPeer, startPeer } from './foreign-peer.ts'
 import { follow, type GatewaySide, post, restartGatewaySide, startGatewaySide, untilSubscribed } from './gateway-side.ts'
 import { startKubo } from './kubo.ts'
@@ -70,7 +70,7 @@ function restartCells(kind: PeerKind, signalsOfKind: readonly (keyof typeof sign
       )
       const pair = { gateway: await gateway, peer, topic, stream: await follow(await gateway, topic) }
       // What was not answered before was published once more: it may be there as two messages.
-      const lost = await untilMissing(pair, texts, () => texts.length - new Set(heard(pair, texts)).size)
+      const lost = await untilMissing(pair, texts, unheard(pair, texts))
       await goesOn(pair)
       return `${texts.length - lost} of ${texts.length} that it acknowledged at 200/s, and 200 each way after it`
     })
@@ -99,8 +99,9 @@ function restartCells(kind: PeerKind, signalsOfKind: readonly (keyof typeof sign
       )
       const after = await back.promise
       const pair = { gateway, peer: after, topic, stream: await follow(gateway, topic) }
-      const either = () => new Set([...heard({ ...pair, peer: before }, texts), ...heard(pair, texts)])
-      const lost = await untilMissing(pair, texts, () => texts.length - either().size)
+      const atFirst = new Set(heard({ ...pair, peer: before }, texts))
+      const left = texts.filter((text) => !atFirst.has(text))
+      const lost = await untilMissing(pair, texts, unheard(pair, left))
       await goesOn(pair)
       return `${texts.length - lost} of ${texts.length} by one or the other, at 200/s, and 200 each way after it`
     })

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { PeerKind } from './built-peers.ts'
 import { cell } from './cell.ts'
-import { bursts, heard, knowEachOther, numbered, overtakenShare, untilMissing } from './exchange.ts'
+import { bursts, heard, knowEachOther, numbered, overtakenShare, unheard, untilMissing } from './exchange.ts'
 import { type ForeignPeer, startPeer } from './foreign-peer.ts'
 import { dialFrom, follow, listenOn, post, startGatewaySide } from './gateway-side.ts'
 import { startKubo } from './kubo.ts'
@@ -42,7 +42,7 @@ function waitingCell({ kind, peer: title, start, overtakes = false }: WaitingIni
     await peer.subscribe(topic)
     const pair = { gateway, peer, topic, stream }
     await knowEachOther(pair)
-    const missing = await untilMissing(pair, texts, () => texts.length - new Set(heard(pair, texts)).size)
+    const missing = await untilMissing(pair, texts, unheard(pair, texts))
     const arrived = heard(pair, texts)
     expect(arrived.length).toBe(texts.length - missing)
     expect(overtaken(arrived)).toBeLessThanOrEqual(overtakes ? texts.length * overtakenShare : 0)

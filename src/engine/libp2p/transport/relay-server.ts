@@ -15,6 +15,7 @@ import { type CircuitBounds, createRelayBounds, type RelayLimits } from '../../r
 import { seenAtOf } from '../teller-of.ts'
 import { holdBack } from './circuit-streams.ts'
 import { muxerFrames, openingUnits } from './muxer-frames.ts'
+import { boundRequest } from './relay-requests.ts'
 import { limitFields, stateLimits } from './stated-limits.ts'
 
 /**
@@ -46,6 +47,8 @@ interface Hop {
   connection: Connection
   /** Set once the circuit is admitted. */
   counted?: CircuitBounds
+  /** Set once the streams of the circuit hold each other back. */
+  isCarried?: boolean
 }
 
 /** What a circuit costs its target in any case: the stream, and three messages and the end on it. */
@@ -75,7 +78,9 @@ export function createRelayServer(
       if (protocol !== RELAY_V2_HOP_CODEC) return await registrar.handle(protocol, handler, options)
       const onHop: typeof handler = (stream, connection) => {
         stateLimits(stream, limitFields.hop, limits)
-        return hops.run({ stream, connection }, () => handler(stream, connection))
+        const hop: Hop = { stream, connection }
+        boundRequest(stream, { isCarried: () => hop.isCarried === true })
+        return hops.run(hop, () => handler(stream, connection))
       }
       await registrar.handle(protocol, onHop, options)
     }
@@ -102,6 +107,7 @@ export function createRelayServer(
         there: wayBetween(hop.connection, connection),
         back: wayBetween(connection, hop.connection),
       })
+      hop.isCarried = true
       return stream
     }
   }

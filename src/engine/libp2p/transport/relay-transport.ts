@@ -1,8 +1,10 @@
 import { type CircuitRelayTransportComponents, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import type { Listener, Transport } from '@libp2p/interface'
+import { overriding } from '../../../lib/overriding.ts'
 import { peerIdOf } from '../../../model/peer.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
+import { boundingStops } from './relay-requests.ts'
 
 /**
  * libp2p through relays, with dials charged like those of sockets, since others tell the addresses. Reservations are
@@ -16,7 +18,7 @@ export function relayTransport({
   listener(): Listener
 }): (components: CircuitRelayTransportComponents) => Transport {
   return (components) => {
-    const transport = circuitRelayTransport()(components)
+    const transport = circuitRelayTransport()(overriding(components, { registrar: boundingStops(components.registrar) }))
     const { dial } = transport
     transport.createListener = listener
     transport.dial = (address, options) => {

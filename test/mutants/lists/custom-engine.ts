@@ -382,7 +382,7 @@ export const customEngine = [
     ['test/engine/custom/overlay/unasked.test.ts', 'test/engine/custom/overlay/overtaken.test.ts'],
     [
       ['later messages too count as overtaken', 'first !== undefined && first.sequence < sequence', 'first !== undefined'],
-      ['a number without an order counts', 'if (sequence >= firstDrawn) return\n      const name', 'const name'],
+      ['a number without an order overtakes', 'author === undefined || sequence >= firstDrawn', 'author === undefined'],
     ],
   ),
   ...breaks(

@@ -93,6 +93,9 @@ describe('the window of a circuit', () => {
     ends[end].onData(Buffer.alloc(circuitWindow))
     expect((end === 'fromOpener' ? ends.far : ends.near).state.data).toBe(circuitWindow)
     expect(() => ends[end].onData(Buffer.alloc(16))).toThrow(ProtocolViolation)
+    const other = circuit()[end]
+    other.onData(Buffer.alloc(circuitWindow - 16))
+    expect(() => other.onData(Buffer.alloc(17))).toThrow(ProtocolViolation)
   })
 
   test('grows by what the other end has read; an end that says it has read more is cut, and the other is given nothing for it', () => {

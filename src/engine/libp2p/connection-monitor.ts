@@ -10,7 +10,8 @@ import type { SignsOfLife } from './signs-of-life.ts'
  * closes a connection as soon as a ping on it fails. But peers refuse pings on connections that work: go-libp2p takes
  * two at a time from a peer, however many connections there are, and rust-libp2p gives up one when another begins. So a
  * refused ping ends none. A connection that stays mute while the peer is heard on another one has lost its way, and
- * ends sooner. Looks are counted, not the time (silence.ts).
+ * ends sooner; a relayed one only if the peer is heard through a relay: it is slower than a direct one, and the peer's
+ * gossip is still on its way there when a direct one opens. Looks are counted, not the time (silence.ts).
  */
 export interface ConnectionMonitor {
   start(): void
@@ -79,8 +80,9 @@ export function createConnectionMonitor(
     return signsOfLife.heardAt(connection) <= start
   }
 
-  function isHeardElsewhere(start: number, { remotePeer }: Connection): boolean {
-    return connections().some((other) => other.remotePeer.equals(remotePeer) && !isMuteSince(start, other))
+  function isHeardElsewhere(start: number, { remotePeer, direct }: Connection): boolean {
+    const comparable = connections().filter((other) => other.remotePeer.equals(remotePeer) && (direct || !other.direct))
+    return comparable.some((other) => !isMuteSince(start, other))
   }
 
   return {

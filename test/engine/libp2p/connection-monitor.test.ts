@@ -31,7 +31,7 @@ function echo(afterMs: number): Stream {
 }
 
 /** A connection, and when its other end was heard last. */
-function connection(remotePeer: PeerId, ping: () => Promise<Stream>) {
+function connection(remotePeer: PeerId, ping: () => Promise<Stream>, direct = true) {
   const abort = vi.fn(() => {
     parts.status = 'closed'
   })
@@ -41,7 +41,7 @@ function connection(remotePeer: PeerId, ping: () => Promise<Stream>) {
       new Promise<never>((_resolve, reject) => void signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
     ]),
   )
-  const parts = { remotePeer, status: 'open', newStream, abort, heardAt: performance.now() }
+  const parts = { remotePeer, direct, status: 'open', newStream, abort, heardAt: performance.now() }
   return parts as unknown as Connection & typeof parts
 }
 
@@ -130,6 +130,31 @@ test('closes a connection that stays mute while the peer is heard on another, so
   await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 2)
   for (const each of dead) expect(each.abort).toHaveBeenCalledOnce()
   expect(lost.abort).toHaveBeenCalledOnce()
+})
+
+test('a relayed connection that is slower than a direct one has not lost its way: what the peer has sent there is still read', async () => {
+  const peer = await somePeer()
+  const [relayed, lost] = [connection(peer, silent, false), connection(peer, silent)]
+  const direct = connection(peer, refused)
+  monitor(relayed, lost, direct)
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 3 + 1)
+  direct.heardAt = performance.now()
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 3)
+  expect(lost.abort).toHaveBeenCalledOnce()
+  relayed.heardAt = performance.now()
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 3)
+  expect(relayed.abort).not.toHaveBeenCalled()
+})
+
+test('a relayed connection that stays mute while the peer is heard through a relay is closed', async () => {
+  const peer = await somePeer()
+  const [lost, other] = [connection(peer, silent, false), connection(peer, refused, false)]
+  monitor(lost, other)
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 3 + 1)
+  other.heardAt = performance.now()
+  await vi.advanceTimersByTimeAsync(limits.silentLinkMs / 6)
+  expect(lost.abort).toHaveBeenCalledOnce()
+  expect(other.abort).not.toHaveBeenCalled()
 })
 
 test('pings open connections only, one ping at a time on each, and measures the round trip', async () => {

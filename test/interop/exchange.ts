@@ -130,10 +130,12 @@ async function untilReceived(
 async function shortfalls(pair: Pair, texts: readonly string[]): Promise<[ignored: string, dropped: string]> {
   const ignored = texts.length - heard(pair, texts).length
   const dropped = await pair.peer.dropped()
-  return [
-    ignored === 0 ? '' : `; ${ignored} were overtaken within the peer, which then ignored them`,
-    dropped === 0 ? '' : `; ${dropped} of its own found the peer's queue to the gateway full`,
-  ]
+  return [ignored === 0 ? '' : `; ${ignored} were overtaken within the peer, which then ignored them`, ofQueue(dropped)]
+}
+
+/** What the table tells of messages that a peer gave up since its queue was full. */
+export function ofQueue(dropped: number): string {
+  return dropped === 0 ? '' : `; ${dropped} of its own found the peer's queue to the gateway full`
 }
 
 /** Nothing, every byte, and the largest, in both directions. @returns what was tried, as the table has it */

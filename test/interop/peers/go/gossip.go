@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -31,8 +32,8 @@ type gossip struct {
 }
 
 func newGossip(ctx context.Context, node host.Host, wanted settings, out *output) (*gossip, error) {
-	losses := &lossCounter{dropped: map[peer.ID]int{}}
-	options := []pubsub.Option{pubsub.WithRawTracer(losses)}
+	losses := &lossCounter{dropped: map[peer.ID]map[string]struct{}{}}
+	options := []pubsub.Option{pubsub.WithRawTracer(losses), pubsub.WithRawTracer(newJournal(node.ID(), os.Stderr))}
 	if wanted.SeqnoValidator {
 		seqnos := &lastSeqnos{of: map[peer.ID][]byte{}, writeTime: time.Duration(wanted.SeqnoWriteMs) * time.Millisecond}
 		validator := pubsub.NewBasicSeqnoValidator(seqnos, slog.Default())
@@ -125,8 +126,9 @@ func (s *lastSeqnos) Put(_ context.Context, author peer.ID, seqno []byte) error 
 type lossCounter struct {
 	silentTracer
 	mutex sync.Mutex
-	// Of its own, by the neighbour whose queue was full (32 by default): they never left.
-	dropped map[peer.ID]int
+	// Messages by the neighbour whose queue was full (32 by default), by author and sequence number. One that the neighbour
+	// asked for later has left all the same.
+	dropped map[peer.ID]map[string]struct{}
 	// Of others, which found its queue to validation full (32 by default).
 	refused int
 }
@@ -134,7 +136,20 @@ type lossCounter struct {
 func (c *lossCounter) DropRPC(rpc *pubsub.RPC, to peer.ID) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.dropped[to] += len(rpc.GetPublish())
+	if c.dropped[to] == nil {
+		c.dropped[to] = map[string]struct{}{}
+	}
+	for _, message := range rpc.GetPublish() {
+		c.dropped[to][pubsub.DefaultMsgIdFn(message)] = struct{}{}
+	}
+}
+
+func (c *lossCounter) SendRPC(rpc *pubsub.RPC, to peer.ID) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for _, message := range rpc.GetPublish() {
+		delete(c.dropped[to], pubsub.DefaultMsgIdFn(message))
+	}
 }
 
 func (c *lossCounter) RejectMessage(_ *pubsub.Message, reason string) {
@@ -151,7 +166,7 @@ func (c *lossCounter) allDropped() int {
 	defer c.mutex.Unlock()
 	all := 0
 	for _, messages := range c.dropped {
-		all += messages
+		all += len(messages)
 	}
 	return all
 }
@@ -159,7 +174,7 @@ func (c *lossCounter) allDropped() int {
 func (c *lossCounter) droppedTo(to peer.ID) int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.dropped[to]
+	return len(c.dropped[to])
 }
 
 func (c *lossCounter) allRefused() int {

@@ -64,9 +64,10 @@ test('a burst that is larger than every buffer arrives whole and in order, and a
   const passDeadlines = holdDeadlines(1_000)
   link.close({ reason: 'full', retryAfterMs: 1_000 })
   await expect.poll(() => numbers(b), patience).toEqual(first(5))
+  // It comes after them.
+  await expect.poll(() => other.goodbye, patience).toMatchObject({ reason: 'full' })
   passDeadlines()
   await Promise.all([link.closed, other.closed])
-  expect(other.goodbye).toMatchObject({ reason: 'full' })
 })
 
 test('an end that is cut off tells the other, and gives its place back', async () => {

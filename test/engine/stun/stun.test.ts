@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { answerBinding } from '../../../src/engine/stun/stun-message.ts'
 import { startStunServer } from '../../../src/engine/stun/stun-server.ts'
+import { stunRequest } from '../../fixtures/stun-request.ts'
 
 /** The request of RFC 5769 section 2.1 without its attributes, and with them cut. */
 const id = Buffer.from('b7e7a701bc34d686fa87dfae', 'hex')
@@ -55,30 +56,27 @@ async function send(socket: Socket, packet: Uint8Array, port: number): Promise<v
   await new Promise((resolve) => socket.send(packet, port, '127.0.0.1', resolve))
 }
 
-/** As the native library sends them: 40 bytes. */
-const usual = Buffer.concat([Buffer.from('000100142112a442', 'hex'), id, Buffer.from('802200086c69626a7569636580280004e844f899', 'hex')])
-
 test('a server answers with the port that it sees, goes on after garbage, and answers an address only so often', async () => {
   const rates = { ofOne: { perSecond: 1, burst: 5 }, ofAll: { perSecond: 100, burst: 100 } }
   await using server = await startStunServer({ port: 0, rates }, { now: () => 0 })
   const { socket, answers } = await client()
   const garbage = fc.sample(fc.uint8Array({ maxLength: 1_500 }), { numRuns: 200, seed: 1 })
   for (const packet of garbage) await send(socket, packet, server.port)
-  await send(socket, usual, server.port)
+  await send(socket, stunRequest, server.port)
   await expect.poll(() => answers.length).toBe(1)
   expect((answers[0]?.readUInt16BE(26) ?? 0) ^ 0x2112).toBe(socket.address().port)
-  for (let times = 0; times < 20; times++) await send(socket, usual, server.port)
+  for (let times = 0; times < 20; times++) await send(socket, stunRequest, server.port)
   await expect.poll(() => answers.length).toBe(5)
   // When the server has answered another address, it has read all of them.
   const other = await client('127.0.0.2')
-  await send(other.socket, usual, server.port)
+  await send(other.socket, stunRequest, server.port)
   await expect.poll(() => other.answers.length).toBe(1)
   expect(answers).toHaveLength(5)
 })
 
 test.for<[string, Buffer, number]>([
   ['the shortest requests', request, 20],
-  ['usual requests', usual, 32],
+  ['usual requests', stunRequest, 32],
 ])('an address gets no more bytes than have come from it: %s', async ([, packet, count]) => {
   const rates = { ofOne: { perSecond: 1_000, burst: 1_000 }, ofAll: { perSecond: 1_000, burst: 1_000 } }
   await using server = await startStunServer({ port: 0, rates }, { now: () => 0 })
@@ -86,7 +84,7 @@ test.for<[string, Buffer, number]>([
   for (let times = 0; times < 32; times++) await send(socket, packet, server.port)
   await expect.poll(() => answers.length).toBe(count)
   const other = await client('127.0.0.2')
-  await send(other.socket, usual, server.port)
+  await send(other.socket, stunRequest, server.port)
   await expect.poll(() => other.answers.length).toBe(1)
   expect(answers).toHaveLength(count)
   expect(Buffer.concat(answers).length).toBeLessThanOrEqual(32 * packet.length)
@@ -96,7 +94,7 @@ test('all addresses together have a budget', async () => {
   const rates = { ofOne: { perSecond: 100, burst: 100 }, ofAll: { perSecond: 1, burst: 3 } }
   await using server = await startStunServer({ port: 0, rates }, { now: () => 0 })
   const { socket, answers } = await client()
-  for (let times = 0; times < 20; times++) await send(socket, usual, server.port)
+  for (let times = 0; times < 20; times++) await send(socket, stunRequest, server.port)
   await expect.poll(() => answers.length).toBe(3)
 })
 

@@ -5,6 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
 import { stockNode } from '../../../fixtures/stock-node.ts'
+import { stunRequest } from '../../../fixtures/stun-request.ts'
 import { echoOver, hiddenGateway, patience, relayForTest } from '../../../fixtures/webrtc-network.ts'
 
 const timeout = 60_000
@@ -76,7 +77,7 @@ test('a gateway tells peers the port of its STUN server, which says where their 
   const socket = createSocket('udp4')
   onTestFinished(() => void socket.close())
   const answered = once(socket, 'message')
-  socket.send(Buffer.from('000100002112a442b7e7a701bc34d686fa87dfae', 'hex'), port, '127.0.0.1')
+  socket.send(stunRequest, port, '127.0.0.1')
   const [answer]: Buffer[] = await answered
   expect((answer?.readUInt16BE(26) ?? 0) ^ 0x2112).toBe(socket.address().port)
 })

@@ -149,9 +149,10 @@ export function createConsumers(init: { limits: ConsumersLimits }, components: C
     // A request may still have the record of the one before.
     if (there !== undefined && there.consumer.createdAt >= consumer.createdAt) return there
     there?.dispatcher.end()
-    const parts = { ...components, store: store.consumers, log: store.log, age: clock.age }
+    const settlements = createSettlements(consumer, { store: store.consumers })
+    const parts = { ...components, store: store.consumers, log: store.log, age: clock.age, settling: settlements.current }
     const dispatcher = createDispatcher({ consumer, peerId, maxBytes: limits.maxSocketBufferBytes }, parts)
-    const opened = { consumer, dispatcher, settlements: createSettlements(consumer, { store: store.consumers }), settled: 0 }
+    const opened = { consumer, dispatcher, settlements, settled: 0 }
     open.set(consumer.name, opened)
     return opened
   }

@@ -46,6 +46,8 @@ export interface DispatcherComponents {
   hub: Pick<Hub, 'read' | 'follow' | 'tip' | 'epoch'>
   metrics: Pick<Metrics, 'handedOut'>
   logger: Logger
+  /** Resolves when the verdicts that are on their way to the store now, if there are any, are there. */
+  settling(): Promise<void> | undefined
   /** Age time. */
   age(): number
 }
@@ -68,7 +70,7 @@ export function createDispatcher(
 ): Dispatcher {
   const { peerId, maxBytes } = init
   const { name, createdAt } = init.consumer
-  const { store, log, hub, metrics, logger, age } = components
+  const { store, log, hub, metrics, logger, settling, age } = components
   const workers = new WorkerClaims()
   /** Claims of workers that have left, on their way back. */
   const leaving = new Set<Promise<void>>()
@@ -118,6 +120,9 @@ export function createDispatcher(
 
   /** Hands out messages once. Returns whether there may be more to hand out at once. */
   async function round(): Promise<boolean> {
+    // Workers are about to have more room: fewer and larger transactions.
+    await settling()
+    if (isStopped) return false
     const now = age()
     workers.endBefore(now)
     const kind = { once: workers.room({ once: true }) > 0 && (!servedOnce || workers.room({ once: false }) <= 0) }
@@ -181,23 +186,14 @@ export function createDispatcher(
     const messages = new Map([...fresh, ...read.map((message) => [message.id, message] as const)])
     const missing = items.filter(({ id }) => !messages.has(id))
     if (missing.length > 0) await giveOrLose(missing, claim)
-    const shares = new Map<Worker, HandedOut[]>()
-    const left: ConsumerItem[] = []
-    const next = workers.spread({ once })
-    for (const item of items) {
-      const message = messages.get(item.id)
-      if (message === undefined) continue
-      const worker = next()
-      if (worker === undefined) {
-        left.push(item)
-        continue
-      }
-      const share = shares.get(worker) ?? []
-      shares.set(worker, share)
-      share.push({ message, epoch: hub.epoch, attempt: item.attempt, claim })
-    }
-    for (const [worker, share] of shares) hand(worker, share, until)
-    await give(left, claim)
+    const found = items.flatMap(({ id, attempt }) => {
+      const message = messages.get(id)
+      return message === undefined ? [] : [{ message, epoch: hub.epoch, attempt, claim }]
+    })
+    const { shares, left } = workers.share({ once }, found)
+    for (const { worker, messages } of shares) hand(worker, messages, until)
+    const unheld = left.map(({ message }) => message)
+    await give(unheld, claim)
   }
 
   function hand(worker: Worker, share: HandedOut[], until: number): void {
@@ -209,7 +205,7 @@ export function createDispatcher(
   }
 
   /** Gives items back that no worker has got: their attempt does not count. */
-  async function give(items: ConsumerItem[], claim: string): Promise<void> {
+  async function give(items: Array<{ id: string }>, claim: string): Promise<void> {
     const claims = items.map(({ id }) => ({ id, claim }))
     await release(claims, { uncounted: true })
   }

@@ -19,6 +19,8 @@ export interface Settlements {
    * @throws StoreUnavailable
    */
   settle(verdicts: ItemVerdict[]): Promise<boolean[] | undefined>
+  /** Resolves when the transaction that is under way, if there is one, has ended and its workers have room again. */
+  current(): Promise<void> | undefined
 }
 
 interface Waiting {
@@ -38,6 +40,7 @@ export function createSettlements(
   const { name, createdAt } = init
   const waiting: Waiting[] = []
   let isRunning = false
+  let current: PromiseWithResolvers<void> | undefined
 
   function takeBatch(): Waiting[] {
     const batch = waiting.splice(0, 1)
@@ -53,6 +56,7 @@ export function createSettlements(
     isRunning = true
     while (waiting.length > 0) {
       const batch = takeBatch()
+      current = Promise.withResolvers()
       try {
         const settled = await components.store.settle({ name, createdAt, verdicts: batch.flatMap(({ verdicts }) => verdicts) })
         let told = 0
@@ -63,11 +67,15 @@ export function createSettlements(
       } catch (error) {
         for (const each of batch) each.settled.reject(error)
       }
+      // What waits for the verdicts comes before what waits for the transaction.
+      setImmediate(current.resolve)
     }
+    current = undefined
     isRunning = false
   }
 
   return {
+    current: () => current?.promise,
     settle(verdicts) {
       const settled = Promise.withResolvers<boolean[] | undefined>()
       waiting.push({ verdicts, settled })

@@ -30,6 +30,12 @@ export interface HandedOut {
   claim: string
 }
 
+/** What a worker gets of what is handed out. */
+export interface WorkerShare {
+  worker: Worker
+  messages: HandedOut[]
+}
+
 /** The workers of a consumer at this gateway, and the items that each has until a time. */
 export class WorkerClaims {
   readonly #workers = new Map<Worker, Set<string>>()
@@ -95,16 +101,19 @@ export class WorkerClaims {
     for (const [id, { until }] of this.#claims) if (until <= now) this.free(id)
   }
 
-  /** Spreads work among the workers of a kind: each call returns the one with the most room beside its share; undefined when none has any. */
-  spread(kind: Pick<Worker, 'once'>): () => Worker | undefined {
-    const rooms: Array<{ worker: Worker; room: number }> = []
-    for (const worker of this.#workers.keys()) if (worker.once === kind.once) rooms.push({ worker, room: this.#roomOf(worker) })
-    return () => {
-      let found: { worker: Worker; room: number } | undefined
-      for (const each of rooms) if (each.room > (found?.room ?? 0)) found = each
-      if (found !== undefined) found.room--
-      return found?.worker
+  /** Spreads messages among the workers of a kind, each to the one with the most room; `left` is what nobody has room for. */
+  share(kind: Pick<Worker, 'once'>, messages: HandedOut[]): { shares: WorkerShare[]; left: HandedOut[] } {
+    const rooms: Array<WorkerShare & { room: number }> = []
+    const left: HandedOut[] = []
+    for (const worker of this.#workers.keys())
+      if (worker.once === kind.once) rooms.push({ worker, room: this.#roomOf(worker), messages: [] })
+    for (const message of messages) {
+      let most: (typeof rooms)[number] | undefined
+      for (const each of rooms) if (each.room > (most?.room ?? 0)) most = each
+      if (most !== undefined) most.room--
+      ;(most?.messages ?? left).push(message)
     }
+    return { shares: rooms.filter((each) => each.messages.length > 0), left }
   }
 
   #roomOf(worker: Worker): number {

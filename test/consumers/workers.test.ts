@@ -32,6 +32,35 @@ describe('consumers', () => {
     expect(new Set([...two.had, ...(await pull('c')).map(({ id }) => id)])).toEqual(new Set(ids))
   })
 
+  test('hand out the next messages when the verdicts that are under way are there, in one transaction', async () => {
+    const { consumers, store, append, create, settle } = await consumersForTest()
+    const consumer = await create('c')
+    const had: string[][] = []
+    const take = (messages: HandedOut[]) => had.push(messages.map(({ message }) => message.id))
+    const work = consumers.work(consumer, { room: 2, once: false, take, ended: () => undefined })
+    const ids = await append(...orders(4))
+    await expect.poll(() => had.flat()).toEqual(ids.slice(0, 2))
+    const [isBegun, mayGoOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { settle: settleNow } = store.consumers
+    vi.spyOn(store.consumers, 'settle').mockImplementationOnce(async (query) => {
+      isBegun.resolve()
+      await mayGoOn.promise
+      return await settleNow(query)
+    })
+    const taken = vi.spyOn(store.consumers, 'take')
+    const settling = settle('c', ids.slice(0, 2))
+    await isBegun.promise
+    // There is room now, which the verdicts under way will not have made alone.
+    consumers.work(consumer, { room: 1, once: false, take, ended: () => undefined })
+    work.wake()
+    await new Promise(setImmediate)
+    expect(taken).not.toHaveBeenCalled()
+    mayGoOn.resolve()
+    await settling
+    await expect.poll(() => had.flat().length).toBe(4)
+    expect(taken.mock.calls[0]?.[0].limit).toBe(3)
+  })
+
   test('push a message again to a worker that does not acknowledge, when its time is over', async () => {
     const lookAgain = holdDeadlines(1_000)
     const { consumers, store, append, create, pass } = await consumersForTest()

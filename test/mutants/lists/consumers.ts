@@ -134,7 +134,7 @@ export const consumers = [
     ],
   ]),
   ...breaks('src/consumers/workers.ts', ofRoom, [
-    ['a worker gets more than it has room for', 'if (found !== undefined) found.room--\n', ''],
+    ['a worker gets more than it has room for', 'if (most !== undefined) most.room--\n', ''],
     ['a worker keeps what the next one has', '    this.free(id)\n    this.#workers', '    this.#workers'],
     ['what a worker has does not count', 'worker.room - (this.#workers.get(worker)?.size ?? 0)', 'worker.room'],
     ['claims never end', 'if (until <= now) this.free(id)', 'if (until < 0) this.free(String(now))'],

@@ -118,6 +118,8 @@ export const engines = [
         'isMuteSince(start, connection)',
       ],
       ['a connection ends when another peer is heard', 'other.remotePeer.equals(remotePeer) && ', ''],
+      ['a relayed connection ends when a direct one is heard', ' && (direct || !other.direct)', ''],
+      ['a relayed connection never ends for a lost way', '(direct || !other.direct)', 'direct'],
       ['a connection is ended twice', "if (connection.status === 'open') connection.abort", 'connection.abort'],
       ['a silent connection stays', 'silenceOf(connection).look() >= maxSilentLooks', 'silenceOf(connection).look() < 0'],
       ['a process that stood still ends a connection for a lost way', '++looks >= maxMuteLooks && ', ''],

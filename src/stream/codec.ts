@@ -124,7 +124,7 @@ function idLine(frame: ServerFrame): string {
 
 /** Converts encoded data to the byte strings of CBOR. */
 function withBytes(frame: ServerFrame): object {
-  if (frame.type === 'validation') return { ...frame, message: bytesOf(frame.message) }
+  if (frame.type === 'validation' || frame.type === 'message') return { ...frame, message: bytesOf(frame.message) }
   return frame.type === 'request' || frame.type === 'response' ? bytesOf(frame) : frame
 }
 

@@ -53,6 +53,16 @@ test('carries the same frames, with data as byte strings', async () => {
   expect([data, encoding]).toEqual(['AP+ACg==', 'base64'])
 })
 
+test('carries what a consumer hands out with data as byte strings', async () => {
+  const client = await setUp()
+  await client.rest.call('PUT', '/v1/consumers/c', { topics: ['orders'] })
+  client.send({ type: 'subscribe', consumer: 'c' })
+  client.send({ type: 'publish', topic: 'orders', data: bytes })
+  const { message } = await client.expect('message')
+  expect(message).toMatchObject({ topic: 'orders', data: bytes })
+  expect(message).not.toHaveProperty('encoding')
+})
+
 test('takes data as text and as a JSON value too, but bytes only without an encoding', async () => {
   const client = await setUp()
   client.send({ type: 'subscribe', topics: ['orders'] })

@@ -128,6 +128,21 @@ describe('the reserve of a full disk', () => {
     // More than deletions have left in the database.
     for (let number = next + 10; number < next + 40; number++) await store.log.append([large(number)])
   })
+
+  test('has the room for what a change has added to the database, once messages have filled the WAL', async ({ skip }) => {
+    const directory = await smallDisk(16)
+    if (directory === undefined) return skip('mounting is not allowed here')
+    const store = sqliteStore(directory)
+    await store.start()
+    onTestFinished(() => store.stop())
+    await store.log.tryWrite()
+    for (let number = 1; number <= 20; number++) await store.log.append([large(number)])
+    await writeFile(join(directory, 'ballast'), new Uint8Array(20_000_000)).catch(() => undefined)
+    const next = await appendUntilFull(store, 21)
+    await store.records.write([{ key: 'a', value: new Uint8Array(20_000) }])
+    await store.log.prune(keepFive)
+    for (let number = next; number < next + 10; number++) await store.log.append([large(number)])
+  })
 })
 
 test('files that were deleted or replaced have every write refused', async () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, statfsSync, statSync, truncateSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Logger } from 'pino'
 import { DatabaseFull } from '../../errors.ts'
@@ -83,15 +83,18 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
 
   /**
    * Copies the WAL into the database and truncates it; returns whether all of it was copied, which may need more space
-   * than there is.
+   * than there is with the reserve.
    */
   function copyWal(): boolean {
     const growth = pragma('page_count') * pageBytes - sizeOf(path)
-    if (growth > diskOf(path).available) return false
+    const missing = growth - diskOf(path).available
+    if (missing > 0 && !lendFromReserve(path, missing)) return false
     try {
       return Number(writer.row('PRAGMA wal_checkpoint(TRUNCATE)')?.['busy']) === 0
     } catch {
       return false
+    } finally {
+      if (missing > 0) writeReserve(path)
     }
   }
 
@@ -200,6 +203,14 @@ export function writeReserve(path: string): void {
 
 function reserveFile(path: string): string {
   return `${path}-reserve`
+}
+
+/** Makes the reserve smaller by some bytes; returns whether it had as many. */
+function lendFromReserve(path: string, bytes: number): boolean {
+  const left = sizeOf(reserveFile(path)) - bytes
+  if (left < 0) return false
+  truncateSync(reserveFile(path), left - (left % pageBytes))
+  return true
 }
 
 function removeReserve(path: string): void {

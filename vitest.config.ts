@@ -15,10 +15,16 @@ const measured = [
 const engines = 'test/engine/**/*.test.ts'
 
 /**
- * The first replaces a module for all who import it. A test of the second, which closes a link whose packets native threads send, failed in
- * two of five runs in a shared process.
+ * The first replaces a module for all who import it. The others have connections over WebRTC, whose native threads are those of the whole
+ * process: in shared ones the close of a channel did not arrive now and then.
  */
-const ownProcess = ['test/engine/custom/link/floods.test.ts', 'test/engine/custom/reach/datagram-path.test.ts']
+const ownProcess = [
+  'test/engine/custom/link/floods.test.ts',
+  'test/engine/custom/reach/{datagram-path,reach}.test.ts',
+  'test/engine/libp2p/full-speed.test.ts',
+  'test/engine/libp2p/webrtc/{hostile-channels,webrtc}.test.ts',
+  'test/engine/webrtc/channel-connection.test.ts',
+]
 
 /** With programs that are built or installed for them: `npm run test:interop`, `test:clients` and `test:contract`. */
 const builtFirst = ['test/interop/**', 'test/generated-clients/**', 'test/clients-{go,python}/**', 'test/contract/**']

@@ -36,7 +36,22 @@ export async function joinBoth(gateway: GatewaySide, peer: ForeignPeer, topic: s
   await peer.subscribe(topic)
   const pair = { gateway, peer, topic, stream }
   await knowEachOther(pair)
+  await untilRouted(pair)
   return pair
+}
+
+/**
+ * A peer hands its messages to its mesh only, and those that come before the gateway's GRAFT to nobody (go-libp2p-pubsub), which may
+ * still be on its way when both know of each other.
+ */
+export async function untilRouted(pair: Pair): Promise<void> {
+  const first = 'the first'
+  const before = received(pair, [first]).length
+  async function arrived(): Promise<number> {
+    await pair.peer.publish(pair.topic, [bytesOf(first)])
+    return received(pair, [first]).length
+  }
+  await expect.poll(arrived, { interval: 100 }).toBeGreaterThan(before)
 }
 
 export async function knowEachOther({ gateway, peer, topic }: Omit<Pair, 'stream'>): Promise<void> {

@@ -3,7 +3,18 @@ import { freePort } from '../fixtures/free-port.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import type { PeerKind } from './built-peers.ts'
 import { cell } from './cell.ts'
-import { heard, joinBoth, knowEachOther, numbered, type Pair, paced, pacedBothWays, unheard, untilMissing } from './exchange.ts'
+import {
+  heard,
+  joinBoth,
+  knowEachOther,
+  numbered,
+  type Pair,
+  paced,
+  pacedBothWays,
+  unheard,
+  untilMissing,
+  untilRouted,
+} from './exchange.ts'
 import { type ForeignPeer, startPeer } from './foreign-peer.ts'
 import { follow, type GatewaySide, post, restartGatewaySide, startGatewaySide, untilSubscribed } from './gateway-side.ts'
 import { startKubo } from './kubo.ts'
@@ -52,6 +63,7 @@ async function publishThrough(current: () => Promise<GatewaySide>, onAnswered: (
 
 async function goesOn(pair: Pair): Promise<void> {
   await knowEachOther(pair)
+  await untilRouted(pair)
   await pacedBothWays(pair, numbered('after it', 200))
 }
 

@@ -82,7 +82,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       emit({ type: 'peer:discovery', peerId: other, multiaddrs: [...multiaddrs], source }),
     logger,
   })
-  const { links, handlers, connections, conflicts, reach, updateLinks } = peering
+  const { links, handlers, connections, conflicts, reach } = peering
   const traffic = createTrafficCounter({ isLinked: (other) => links.get(other) !== undefined })
   const frames = createOverlayFrames({ links, gossip, traffic })
   const dht = init.dht
@@ -103,7 +103,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           topics,
           linkedSubscribers: (topic) => running?.overlay.subscribers(topic).length ?? 0,
           onSubscribers: (topic, peers) => running?.overlay.subscribersFound(topic, peers),
-          onChange: updateLinks,
+          onChange: links.update,
           logger,
           age,
         },
@@ -270,11 +270,11 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     },
     async handle(protocol, handler, options) {
       handlers.set(protocol, handler, options)
-      updateLinks()
+      links.update()
     },
     async unhandle(protocol) {
       handlers.delete(protocol)
-      updateLinks()
+      links.update()
     },
     get dropped() {
       return gate.dropped

@@ -43,8 +43,6 @@ export interface Peering {
   viewOf(link: Link): LinkView
   /** The peer of a link has told addresses, its own or those of others. */
   told(multiaddrs: readonly string[], link: Link): void
-  /** Tells every linked peer what has changed about this node. */
-  updateLinks(): void
   /** Lets a blocked peer have links again; a configured one is dialled. */
   unblock(peerId: string): void
   /** Fires when the node is stopped; undefined while it is. */
@@ -150,7 +148,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
       },
       dial: (address, signal) => connections.dial(address, { source: 'learnt', signal }),
       adopt: (link) => connections.welcome(link),
-      onChange: updateLinks,
+      onChange: links.update,
       reached,
       counter,
       logger,
@@ -232,10 +230,6 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     else components.onFrame(link, type, body)
   }
 
-  function updateLinks(): void {
-    for (const link of links.all) link.update()
-  }
-
   async function onSocket(incoming: Incoming): Promise<void> {
     using deadline = createDeadline(limits.dialTimeoutMs, [])
     try {
@@ -257,7 +251,6 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
       policy.told(multiaddrs, tellerOf(link))
       connections.told(multiaddrs)
     },
-    updateLinks,
     unblock(other) {
       if (connections.unblock(other)) seeking.lost(other)
     },

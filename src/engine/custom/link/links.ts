@@ -14,10 +14,14 @@ export interface Links {
   add(link: Link): { kept: Link; replaced?: Link }
   /** Returns whether the link counted. */
   remove(link: Link): boolean
+  /** Tells every linked peer what has changed about this node; those with which links are being made, once they count. */
+  update(): void
 }
 
 export function createLinks(init: { peerId: string }): Links {
   const links = new Map<string, Link>()
+  /** The last change, in milliseconds since the epoch: links that were made before, and count later, have said another hello. */
+  let updatedAt = 0
 
   function dialler(link: Link): string {
     return link.direction === 'outbound' ? init.peerId : link.peerId
@@ -45,10 +49,15 @@ export function createLinks(init: { peerId: string }): Links {
       const there = links.get(link.peerId)
       if (there !== undefined && !givesWay(there, link)) return { kept: there }
       links.set(link.peerId, link)
+      if (updatedAt >= link.path.since) link.update()
       return there === undefined ? { kept: link } : { kept: link, replaced: there }
     },
     remove(link) {
       return links.get(link.peerId) === link && links.delete(link.peerId)
+    },
+    update() {
+      updatedAt = Date.now()
+      for (const link of links.values()) link.update()
     },
   }
 }

@@ -25,11 +25,8 @@ export interface ReachabilityComponents extends DialBackJudgeComponents {
   onChange(): void
 }
 
-/**
- * Milliseconds in which a peer that can dial this node usually has: a dial-back takes about five round trips. A node that
- * is dialled back later has had a reservation meanwhile, and gives it up.
- */
-export const patienceMs = 500
+/** Milliseconds in which a peer that can dial this node usually has: a dial-back takes about five round trips. */
+export const patienceMs = 1_000
 /** Reservations that are kept, so that one relay may fail. */
 const wantedRelays = 2
 

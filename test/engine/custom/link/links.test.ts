@@ -4,7 +4,7 @@ import { createLinks } from '../../../../src/engine/custom/link/links.ts'
 
 /** What the table looks at. */
 function link(peerId: string, direction: 'inbound' | 'outbound', { instance = 'first', dial = 1 } = {}): Link {
-  return { peerId, direction, dial, hello: { instance } } as Link
+  return { peerId, direction, dial, hello: { instance }, path: { since: 1 } } as Link
 }
 
 /** The two ends of one link, as each sees it. */
@@ -60,4 +60,17 @@ test('only the link that counts can be removed', () => {
   expect(links.size).toBe(1)
   expect(links.remove(kept)).toBe(true)
   expect(links.size).toBe(0)
+})
+
+test('a change is told on all links, and on those that are being made once they count', () => {
+  const told: string[] = []
+  const links = createLinks({ peerId: 'a' })
+  const telling = (peerId: string, since: number) =>
+    ({ ...link(peerId, 'inbound'), path: { since }, update: () => void told.push(peerId) }) as Link
+  links.add(telling('before', 1))
+  links.update()
+  expect(told).toEqual(['before'])
+  links.add(telling('meanwhile', 1))
+  links.add(telling('after', Number.MAX_SAFE_INTEGER))
+  expect(told).toEqual(['before', 'meanwhile'])
 })

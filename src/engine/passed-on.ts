@@ -4,7 +4,7 @@ import { createTokenBucket } from '../lib/token-bucket.ts'
 
 /**
  * What a relay passes on, in units of the budget that its receivers have for the frames of one link. They charge the
- * relay for frames, whoever causes them, so all that goes to one peer has a limit well below the relay's budget there.
+ * relay for all frames that it sends, so what goes to one peer has a limit well below the relay's budget there.
  * The ends of circuits that send to the same peer share it by their addresses.
  */
 export interface PassedOn {

@@ -91,8 +91,8 @@ export function createOverlay(
   }
 
   /**
-   * Sends a frame that another peer has set off, and no more of them than the receiver takes. It charges this node for
-   * each, whoever set it off.
+   * Sends a frame that comes from another peer, unless the receiver takes no more of them: it charges this node for all
+   * that this node sends.
    */
   function passOn(peerId: string, frame: OverlayFrame): void {
     if (links.get(peerId)?.passedWalks.take(now()) === true) send(peerId, frame)

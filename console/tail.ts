@@ -21,6 +21,8 @@ export interface TailView {
   /** Messages that left the list before they were drawn. */
   undrawn: number
   isRunning: boolean
+  /** Whether what was stored before has come, so that each new message is shown as it comes. */
+  isLive: boolean
   error: unknown
 }
 
@@ -42,6 +44,7 @@ export class Tail {
   #calm = 0
   #position: string
   #stop: AbortController | undefined
+  #isLive = false
   #drawing: ReturnType<typeof setTimeout> | undefined
   #error: unknown
 
@@ -57,6 +60,7 @@ export class Tail {
       received: this.#received,
       undrawn: this.#undrawn,
       isRunning: this.#stop !== undefined,
+      isLive: this.#isLive,
       error: this.#error,
     }
   }
@@ -71,7 +75,8 @@ export class Tail {
       for await (const item of this.#init.client().subscribe(this.#init.topic, { after: this.#position, signal: stop.signal })) {
         if (stop.signal.aborted) return
         this.#position = item.cursor
-        if (item.type !== 'caughtUp') this.add(item)
+        if (item.type === 'caughtUp') this.#caughtUp()
+        else this.add(item)
       }
     } catch (error) {
       this.#error = error
@@ -83,6 +88,7 @@ export class Tail {
   pause(): void {
     this.#stop?.abort()
     this.#stop = undefined
+    this.#isLive = false
     this.#drawNow()
     // That it pauses is seen at once; the long list would take the time for it.
     if (this.#isFlooded) this.#draw()
@@ -100,6 +106,11 @@ export class Tail {
   clear(): void {
     this.#lines = []
     this.#drawNow()
+  }
+
+  #caughtUp(): void {
+    this.#isLive = true
+    this.#draw()
   }
 
   #draw(): void {

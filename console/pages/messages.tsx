@@ -8,7 +8,7 @@ import { number, plural } from '../words.ts'
 import { MessageLine } from './message-line.tsx'
 import { Publish } from './publish.tsx'
 
-const nothing: TailView = { lines: [], shown: maxLines, received: 0, undrawn: 0, isRunning: false, error: undefined }
+const nothing: TailView = { lines: [], shown: maxLines, received: 0, undrawn: 0, isRunning: false, isLive: false, error: undefined }
 
 export function Messages() {
   const may = useMay()
@@ -122,6 +122,7 @@ function Follow({ topic, setTopic }: { topic: string; setTopic: (topic: string) 
         {plural(view.received, 'message')} received; the newest {number(maxLines)} are kept here
         {view.shown < maxLines && `, and ${number(view.shown)} of them shown while so many come`}.
         {view.undrawn > 0 && ` ${plural(view.undrawn, 'message')} came too fast to be shown.`}
+        {view.isRunning && (view.isLive ? ' Each new message appears here.' : ' Waiting for the gateway …')}
       </p>
       <ul class="messages" aria-label="Messages, the newest first">
         {drawn.map((line) =>

@@ -4,7 +4,10 @@ import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 
 export interface IdentityConflict {
   peerId: string
-  /** Addresses of the nodes that use the peer id, as multiaddrs. */
+  /**
+   * Where the nodes that use the peer id were last seen, as multiaddrs. Earlier ones are not kept: a node that dials again
+   * comes from another port.
+   */
   multiaddrs: string[]
   /** The peer that reported a conflict about this node's own peer id; null when this node saw it. */
   toldBy: string | null
@@ -18,9 +21,8 @@ export interface IdentityConflicts {
   readonly all: IdentityConflict[]
 }
 
-/** Maximum conflicts kept, the latest ones, and addresses of each. */
+/** Maximum conflicts kept, the latest ones. */
 const maxConflicts = 20
-const maxAddresses = 8
 
 export function createIdentityConflicts(init: { peerId: string }, components: { logger: Logger; now?: () => number }): IdentityConflicts {
   const { logger, now = Date.now } = components
@@ -30,13 +32,13 @@ export function createIdentityConflicts(init: { peerId: string }, components: { 
   return {
     note({ peerId, multiaddrs, toldBy }) {
       const before = conflicts.get(peerId)
-      const all = [...new Set([...multiaddrs, ...(before?.multiaddrs ?? [])])].slice(0, maxAddresses)
+      const seenAt = multiaddrs.length > 0 ? multiaddrs : (before?.multiaddrs ?? [])
       // A conflict that this node saw outweighs a report of another peer.
       const by = before !== undefined && before.toldBy === null ? null : toldBy
-      conflicts.set(peerId, { peerId, multiaddrs: all, toldBy: by, lastSeenAt: now() })
+      conflicts.set(peerId, { peerId, multiaddrs: seenAt, toldBy: by, lastSeenAt: now() })
       if (!isDue(peerId)) return
       const what = peerId === init.peerId ? "another node uses this gateway's peer id" : 'two nodes use the same peer id'
-      logger.warn({ peerId, multiaddrs: all, ...(toldBy === null ? {} : { toldBy }) }, `${what}; give each a key of its own`)
+      logger.warn({ peerId, multiaddrs: seenAt, ...(toldBy === null ? {} : { toldBy }) }, `${what}; give each a key of its own`)
     },
     get all() {
       return [...conflicts.values()]

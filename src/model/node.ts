@@ -53,7 +53,7 @@ export const nodeSchema = z
         z
           .object({
             peerId: peerIdSchema,
-            multiaddrs: z.array(multiaddrSchema).describe('Addresses at which nodes with this peer id were seen, if known.'),
+            multiaddrs: z.array(multiaddrSchema).describe('Addresses at which nodes with this peer id were last seen, if known.'),
             toldBy: peerIdSchema
               .nullable()
               .describe(

@@ -32,7 +32,7 @@ test('the tail answers clicks under a flood, says how many messages it did not d
   await page.goto(`${gateway.url}/#/messages?topic=flood`)
   await signIn(page, operatorToken, 'Messages')
   await page.getByRole('button', { name: 'Follow' }).click()
-  await page.getByRole('button', { name: 'Pause' }).waitFor()
+  await page.getByText('Each new message appears here.').waitFor()
   await operator.publish('flood', 'the first')
   await page.getByText('1 message received').waitFor()
 

@@ -118,6 +118,9 @@ test('of two nodes with one key the linked one stays: an instance that was repla
   expect(conflicts.all).toEqual([])
   expect(refusals.ofDuplicate(link('peer', { instance: 'first' }))?.goodbye).toEqual({ reason: 'duplicate', retryAfterMs: 30_000 })
   expect(conflicts.all).toMatchObject([{ peerId: 'peer', multiaddrs: ['/remote/peer/second', '/remote/peer/first'], toldBy: null }])
+  // It dials again, from another port.
+  refusals.ofDuplicate({ ...link('peer', { instance: 'first' }), remote: '/remote/again' })
+  expect(conflicts.all).toMatchObject([{ peerId: 'peer', multiaddrs: ['/remote/peer/second', '/remote/again'] }])
 })
 
 test('a node with the key of this one is no peer, and this one itself is no conflict', () => {

@@ -4,6 +4,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import type { Node } from './node.ts'
+import { isUnsupportedProtocol } from './stream-io.ts'
 import { directFirst } from './transport/direct-first.ts'
 
 /** https://github.com/libp2p/specs/blob/master/ping/ping.md */
@@ -12,6 +13,18 @@ export const pingBytes = 32
 
 export async function openPing(connection: Connection, signal: AbortSignal): Promise<Stream> {
   return await connection.newStream([pingProtocol], { signal, runOnLimitedConnection: true })
+}
+
+/**
+ * An answer of the peer's program, if only that it knows no pings. A handshake is none: QUIC's is completed by a thread
+ * of its own, which goes on while the program stands still. @throws Error when none comes
+ */
+export async function anAnswer(connection: Connection, signal: AbortSignal): Promise<void> {
+  try {
+    await pingOver(connection, signal)
+  } catch (error) {
+    if (!isUnsupportedProtocol(error)) throw error
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import type { HandleOptions, RequestHandler, RequestOptions } from '../engine.ts
 import type { LimitsReached } from '../limits-reached.ts'
 import { createRequestSemaphore, type RequestSemaphore } from '../request-semaphore.ts'
 import type { Node } from './node.ts'
-import { readMessage, withStream, writeMessage } from './stream-io.ts'
+import { isUnsupportedProtocol, readMessage, withStream, writeMessage } from './stream-io.ts'
 import { directFirst } from './transport/direct-first.ts'
 
 /** Outbound and inbound requests, each on its own stream: one message there, one message back. */
@@ -132,9 +132,7 @@ export function createProtocols(
         })
       } catch (cause) {
         signal.throwIfAborted()
-        if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
-          throw new ProtocolUnsupported('The peer does not speak this protocol.', { cause })
-        }
+        if (isUnsupportedProtocol(cause)) throw new ProtocolUnsupported('The peer does not speak this protocol.', { cause })
         throw new PeerUnreachable('The peer did not answer the request.', { cause })
       } finally {
         connection.removeEventListener('close', onGone)

@@ -9,7 +9,7 @@ import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
 import { createConnectionMonitor } from './connection-monitor.ts'
 import type { DialledAt } from './dialled-at.ts'
 import type { Node } from './node.ts'
-import { pingOver } from './ping.ts'
+import { anAnswer, pingOver } from './ping.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 
 /** Replaces dialled connections that a network outage has left mute (silent-links.ts), and closes all that stay mute. */
@@ -50,7 +50,12 @@ export function createSilentConnections(
     policy,
     async prove(text, signal) {
       const connection = await node()?.dial(multiaddr(text), { signal, force: true })
-      connection?.abort(new Error('the connection was opened only to probe the peer'))
+      if (connection === undefined) throw new Error('the node was stopped')
+      try {
+        await anAnswer(connection, signal)
+      } finally {
+        connection.abort(new Error('the connection was opened only to probe the peer'))
+      }
     },
     dial,
     logger,

@@ -97,3 +97,8 @@ async function close(stream: Stream): Promise<void> {
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
+
+/** Whether this is what libp2p throws when the peer does not speak the protocol of a stream. */
+export function isUnsupportedProtocol(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UnsupportedProtocolError'
+}

@@ -79,7 +79,7 @@ export const punching = [
       ['requests over a relay are cut', 'if (left === undefined || signal.aborted) break', 'if (relayed.streams) break'],
       ['a message does not prolong the wait for quiet', 'void timer.refresh()', 'undefined'],
       ['gossip that never stops keeps a relayed connection', 'const last = setTimeout(resolve, untilQuietMs)', 'const last = timer'],
-      ['messages to the peer prolong the wait for quiet', "direction === 'inbound' && ", ''],
+      ['messages to the peer prolong the wait for quiet', "stream.direction !== 'inbound' || ", ''],
       ['a connection that has closed is waited for', "relayed.addEventListener('close', () => resolve(), { once: true })", ''],
     ],
   ),

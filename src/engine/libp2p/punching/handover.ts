@@ -17,6 +17,8 @@ export interface Handover {
 /** Milliseconds without a message on a gossip stream, after which the relayed connection can close, and for which that is waited for. */
 const quietMs = 5_000
 const untilQuietMs = 60_000
+/** Milliseconds between looks for gossip streams that the peer has opened on it. */
+const lookMs = 1_000
 
 export function createHandover(
   init: { limits: Pick<Limits, 'requestTimeoutMs'> },
@@ -81,20 +83,29 @@ export function createHandover(
 }
 
 /**
- * A pause on each gossip stream that the peer has opened: what it publishes while its streams move comes late, and only
- * if it still announces it then.
+ * A pause on all gossip streams that the peer has opened: what it publishes while its streams move comes late, and only
+ * if it still announces it then. A stream that it has opened meanwhile carries messages, too.
  */
 async function quiet(relayed: Connection, isLasting: (protocol: string) => boolean): Promise<void> {
-  const streams = relayed.streams.filter(({ direction, protocol }) => direction === 'inbound' && isLasting(protocol))
+  const streams = new Set<Stream>()
   const { promise, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, quietMs)
   const last = setTimeout(resolve, untilQuietMs)
   const heard = () => void timer.refresh()
-  for (const stream of streams) stream.addEventListener('message', heard)
+  const look = () => {
+    for (const stream of relayed.streams) {
+      if (stream.direction !== 'inbound' || !isLasting(stream.protocol) || streams.has(stream)) continue
+      streams.add(stream)
+      stream.addEventListener('message', heard)
+      heard()
+    }
+    looking.refresh()
+  }
+  const looking = setTimeout(look, lookMs)
+  look()
   relayed.addEventListener('close', () => resolve(), { once: true })
   await promise
-  clearTimeout(timer)
-  clearTimeout(last)
+  for (const each of [timer, last, looking]) clearTimeout(each)
   for (const stream of streams) stream.removeEventListener('message', heard)
 }
 

@@ -93,6 +93,24 @@ test('the relayed connection of a peer that reads no log closes five seconds aft
   expect(relayed.close).toHaveBeenCalledOnce()
 })
 
+test('a gossip stream that the peer opens meanwhile keeps it as well', async () => {
+  const streams: Stream[] = []
+  const relayed = connection(false, streams)
+  const direct = connection(true)
+  handover(relayed, direct).answered(told(direct, 'rust-libp2p/0.47.0'))
+  await vi.advanceTimersByTimeAsync(2_000)
+  const messages = stream(gossip)
+  streams.push(messages)
+  for (let seconds = 0; seconds < 10; seconds++) {
+    await vi.advanceTimersByTimeAsync(1_000)
+    messages.dispatchEvent(new Event('message'))
+  }
+  await vi.advanceTimersByTimeAsync(4_999)
+  expect(relayed.close).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(relayed.close).toHaveBeenCalledOnce()
+})
+
 test('it closes after a minute when messages never stop', async () => {
   const messages = stream(gossip)
   const relayed = connection(false, [messages])

@@ -175,8 +175,9 @@ export function testRouting({ create: createEngine, createWithout, createFull }:
       const known = async () => (await all(engine.routing.closestPeers(randomBytes(8), options)).catch(() => [])).length
       await expect.poll(known, { timeout: 20_000 }).toBeGreaterThan(0)
       const value = randomBytes(100)
-      for (const putting of [engine.routing.put(immutableKey(value), value, options), engine.routing.putOwn('name', value, options)]) {
-        const error: unknown = await putting.catch((reason: unknown) => reason)
+      const { routing } = engine
+      for (const put of [() => routing.put(immutableKey(value), value, options), () => routing.putOwn('name', value, options)]) {
+        const error: unknown = await put().catch((reason: unknown) => reason)
         expect(error).toBeInstanceOf(DhtRefused)
         expect(error).toMatchObject({ retryable: true })
       }

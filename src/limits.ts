@@ -129,6 +129,7 @@ export const limitsSchema = z.object({
   // Network
   maxConnections: limit(300, 'Maximum links to other peers.'),
   maxInboundConnectionsPerAddress: limit(20, 'Maximum inbound links per second from one address, so that none starves the others.'),
+  maxHandshakesPerSecond: limit(200, 'Maximum handshakes that inbound peers begin per second, shared by their addresses.'),
   maxStreamsPerConnection: limit(256, 'Maximum streams that a peer can have open on one link.'),
   maxStreamBufferBytes: limit(1_048_576, 'Maximum bytes that one stream of a link holds unread or unsent.', 262_144),
   maxPubsubBufferBytes: limit(

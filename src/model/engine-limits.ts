@@ -8,6 +8,7 @@
  * - `frame_flood`: a link was closed because its peer sent more unsolicited frames than any honest peer.
  * - `dht_record`: a DHT record of another peer was not stored.
  * - `link`, `link_share`: the maximum of links, or the share of one address, was reached.
+ * - `half_open`: a connection was refused, or ended, before its peer had proved who it is, for others' sake.
  * - `relay_reservation`, `relay_circuit`: this relay refused a reservation or a circuit.
  * - `webrtc`: a WebRTC connection was not begun, since there are too many, or a peer has begun too many lately.
  * - `unread_webrtc`: a stream over WebRTC was reset because its peer sent faster than it was read, and nothing holds it back.
@@ -20,6 +21,15 @@ export type EngineLimit = (typeof engineLimits)[number]
 
 export const engineLimits = [
   ...(['request_place', 'body_refused', 'body_given_up', 'told_dial', 'unread_link', 'frame_flood', 'dht_record'] as const),
-  ...(['link', 'link_share', 'relay_reservation', 'relay_circuit', 'peer_message_size', 'bridged_topic', 'bridged_request'] as const),
+  ...([
+    'half_open',
+    'link',
+    'link_share',
+    'relay_reservation',
+    'relay_circuit',
+    'peer_message_size',
+    'bridged_topic',
+    'bridged_request',
+  ] as const),
   ...(['peer_topic', 'webrtc', 'unread_webrtc'] as const),
 ] as const

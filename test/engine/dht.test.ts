@@ -147,7 +147,7 @@ test('a peer that was hung up on, or that refuses links, is not dialled again be
   const letGo = new Set<string>()
   const avoided = new Set<string>()
   const gater = createGater(
-    { maxConnections: 1 },
+    { maxConnections: 1, maxHandshakesPerSecond: 100 },
     {
       blocked: new Set(),
       letGo,

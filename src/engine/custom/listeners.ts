@@ -2,7 +2,7 @@ import type { Limits } from '../../limits.ts'
 import { parseAddress } from '../../model/peer.ts'
 import { throughRelays } from '../dial/circuit-address.ts'
 import { readCertificate } from './certificate.ts'
-import { createListener, type Incoming, type Listener } from './link/listener.ts'
+import { createListener, type Listener, type ListenerComponents } from './link/listener.ts'
 
 export interface ListenersInit {
   listen: string[]
@@ -12,10 +12,7 @@ export interface ListenersInit {
 }
 
 /** The listeners of the configured addresses; not started. @throws StartupError when the certificate is not usable */
-export async function createListeners(
-  { listen, tls: files, limits }: ListenersInit,
-  components: { onSocket(incoming: Incoming): void },
-): Promise<Listener[]> {
+export async function createListeners({ listen, tls: files, limits }: ListenersInit, components: ListenerComponents): Promise<Listener[]> {
   const tls = await readCertificate(files)
   const timing = { maxSocketsPerAddressAndSecond: limits.maxInboundConnectionsPerAddress, handshakeTimeoutMs: limits.dialTimeoutMs }
   return listen

@@ -7,6 +7,7 @@ import { throughRelays } from '../dial/circuit-address.ts'
 import { withoutPeerId } from '../dial/endpoint.ts'
 import { createDialGate } from '../dial/gate.ts'
 import { createDialPolicy } from '../dial/policy.ts'
+import { createHalfOpen } from '../half-open.ts'
 import { createIdentityConflicts, type IdentityConflicts } from '../identity-conflicts.ts'
 import type { LimitsReached } from '../limits-reached.ts'
 import type { ReachCounter } from '../reach/reach-counts.ts'
@@ -113,6 +114,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
   const handlers = createHandlers({ limits }, { reached, isConfigured: (other) => bootstrap.has(other) })
   const backOff = createBackOff({ logger })
   const conflicts = createIdentityConflicts({ peerId }, { logger })
+  const halfOpen = createHalfOpen(limits, { reached })
   let running: Running | undefined
   const meeting = createLinkHandshake(
     { limits, seed: identity.seed, hello },
@@ -144,7 +146,9 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
       told: (multiaddrs, teller) => policy.told(multiaddrs, teller),
       onCircuit: (socket, relay) => {
         const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
-        void onSocket({ socket, remote, seenAt: undefined, observed: '' })
+        const place = halfOpen.enter(`through ${relay.peerId}`, () => socket.terminate())
+        if (place === undefined) socket.terminate()
+        else void onSocket({ socket, remote, seenAt: undefined, observed: '' }, place)
       },
       dial: (address, signal) => connections.dial(address, { source: 'learnt', signal }),
       adopt: (link) => connections.welcome(link),
@@ -230,7 +234,8 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     else components.onFrame(link, type, body)
   }
 
-  async function onSocket(incoming: Incoming): Promise<void> {
+  async function onSocket(incoming: Incoming, place: Disposable): Promise<void> {
+    using _place = place
     using deadline = createDeadline(limits.dialTimeoutMs, [])
     try {
       await connections.welcome(await meeting.answer(incoming, deadline.signal))
@@ -257,7 +262,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     stopping: () => running?.stopping.signal,
     async listen() {
       backOff.clear()
-      const listeners = await createListeners(init, { onSocket: (incoming) => void onSocket(incoming) })
+      const listeners = await createListeners(init, { halfOpen, onSocket: (incoming, place) => void onSocket(incoming, place) })
       const starting: Running = { listeners, instance: randomUUID(), stopping: new AbortController() }
       running = starting
       try {

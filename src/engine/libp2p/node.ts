@@ -86,8 +86,6 @@ export interface NodeComponents {
   onTold: (addresses: string[], peerId: string) => void
 }
 
-/** Connections whose peers have not yet authenticated. */
-const maxPendingConnections = 50
 const maxDials = 50
 /** Concurrent pings on one link, each on its own stream. */
 const maxPings = 8
@@ -103,7 +101,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
   // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
-  const maxSockets = maxConnections + maxPendingConnections
+  const maxSockets = 2 * maxConnections
   const ports = { gate, needsHoles: components.needsHoles, onFromOwnPort: punching.dialled }
   const ofMuxer = createAllowances(signsOfLife.receivedBytes)
   const allowanceOf = (relayed: Connection) => ofMuxer(muxerOf(relayed))
@@ -119,7 +117,8 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     connectionManager: {
       maxConnections,
       inboundConnectionThreshold: limits.maxInboundConnectionsPerAddress,
-      maxIncomingPendingConnections: maxPendingConnections,
+      // The gater has places for fewer half-open ones.
+      maxIncomingPendingConnections: maxConnections,
       maxParallelDials: maxDials,
       maxDialQueueLength: maxQueuedDials,
       dialTimeout: limits.dialTimeoutMs,
@@ -134,7 +133,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     connectionMonitor: { enabled: false },
     transports: [
       tcpTransport({ maxConnections: maxSockets }, { ...ports, ownPort: tcpPort }),
-      webSocketTransport({ maxSockets }, { gate }),
+      webSocketTransport({ ...limits, maxSockets }, { gate, reached }),
       // QUIC has its own encryption, which a private network key does not protect.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { ...ports, ownPort: quicPort, reached, signsOfLife })] : []),
       relayTransport({ gate, listener: addresses.relayedListener }),

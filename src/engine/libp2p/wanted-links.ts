@@ -30,7 +30,7 @@ export interface WantedLinksInit {
   bootstrap: string[]
   mdns: boolean
   mdnsServiceName?: string
-  limits: Pick<Limits, 'maxConnections' | 'dialTimeoutMs'>
+  limits: Pick<Limits, 'dialTimeoutMs' | 'maxConnections' | 'maxHandshakesPerSecond'>
   /** Addresses of this node. */
   multiaddrs(): string[]
 }

@@ -32,6 +32,7 @@ const leftMiB = 150
 /** Limits of one address and one second, out of the way of what is behind them; deadlines short, so that the test sees them end. */
 const open = {
   PEERGATE_MAX_INBOUND_CONNECTIONS_PER_ADDRESS: '1000000',
+  PEERGATE_MAX_HANDSHAKES_PER_SECOND: '1000000',
   PEERGATE_ADDRESS_RATE: '1000000',
   PEERGATE_ADDRESS_BURST: '1000000',
   PEERGATE_TOKEN_RATE: '1000000',

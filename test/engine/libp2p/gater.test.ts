@@ -26,7 +26,7 @@ interface GaterInit {
 function gater(init: GaterInit = {}) {
   const { blocked = [], letGo = [], avoided = [], kept = [], connections = [], maxConnections = 2, reached = createLimitsReached() } = init
   return createGater(
-    { maxConnections },
+    { maxConnections, maxHandshakesPerSecond: 100 },
     {
       blocked: new Set(blocked),
       letGo: new Set(letGo),

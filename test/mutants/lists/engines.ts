@@ -135,6 +135,23 @@ export const engines = [
     ],
   ),
   ...breaks(
+    'src/engine/half-open.ts',
+    ['test/engine/half-open.test.ts'],
+    [
+      ['half-open connections wait for their deadline', 'giveWay(most())', 'return undefined'],
+      ['one address has all places while others have some', 'own.size >= share && own.size < total', 'own.size >= total'],
+      ['an address has no more than its share when alone', ' && own.size < total', ''],
+      ['the place of a half-open connection is given back twice', 'if (!places.delete(place)) return', 'places.delete(place)'],
+      ['many addresses begin handshakes at any rate', ' || !ceiling.take(at)', ''],
+      ['few addresses begin handshakes at twice the rate', 'rate.isOver(host, at) || ', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/transport/gater.ts',
+    ['test/engine/half-open-connections.test.ts'],
+    [['a half-open connection that gave way stays', "connection.abort(new GaveWay('others need its place'))", 'undefined']],
+  ),
+  ...breaks(
     'src/engine/libp2p/silent-connections.ts',
     ['test/engine/mute-links.test.ts'],
     [['a mute connection that a peer has replaced stays', 'if (isSilent(connection)) cut(connection)', '']],

@@ -10,11 +10,13 @@ import { ipNetwork, plainAddress } from '../../../lib/ip-network.ts'
 import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
+import { hostOf } from '../../dial/policy.ts'
+import type { HalfOpen } from '../../half-open.ts'
 import { maxRecordFragments, subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
 import { maxSocketMessageBytes } from './secure-channel.ts'
 
-/** Accepts WebSockets of peers. Bounds unauthenticated sockets: their total, new ones per address, time and bytes. */
+/** Accepts WebSockets of peers. Bounds unauthenticated sockets: their places, new ones per address, time and bytes. */
 export interface Listener {
   /** @throws Error when the address can't be listened on */
   start(): Promise<void>
@@ -45,7 +47,13 @@ export interface Incoming {
   observed: string
 }
 
-export function createListener(init: ListenerInit, components: { onSocket(incoming: Incoming): void }): Listener {
+export interface ListenerComponents {
+  halfOpen: HalfOpen
+  /** @param place of the half-open connection; given back at the end of the socket at the latest */
+  onSocket(incoming: Incoming, place: Disposable): void
+}
+
+export function createListener(init: ListenerInit, components: ListenerComponents): Listener {
   const { address, tls, maxSockets, maxSocketsPerAddressAndSecond, handshakeTimeoutMs } = init
   const endpoint = endpointOf(address)
   const [host] = address.getComponents()
@@ -58,6 +66,8 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
   /** New sockets in the current second, by address (IPv6: /64). */
   let recent = new Map<string, number>()
   let second = 0
+  /** The places of sockets by their remote end: a WebSocket over TLS is on another socket than the one that came. */
+  const places = new Map<string, Disposable>()
 
   function admits(remoteAddress: string): boolean {
     const now = Math.floor(performance.now() / 1_000)
@@ -71,16 +81,34 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
     return count <= maxSocketsPerAddressAndSecond
   }
 
+  /** Takes a place for a new socket; without one it ends. */
+  function enter(socket: Socket): void {
+    const { remoteAddress = '' } = socket
+    const isAdmitted = !flooders.has(remoteAddress) && admits(remoteAddress)
+    const place = isAdmitted ? components.halfOpen.enter(hostOf(remoteAddress), () => socket.destroy()) : undefined
+    if (place === undefined) {
+      socket.destroy()
+      return
+    }
+    const end = endOf(socket)
+    places.set(end, place)
+    socket.once('close', () => {
+      places.delete(end)
+      place[Symbol.dispose]()
+    })
+  }
+
   function accept(socket: WebSocket, wire: Socket): void {
     const { remoteAddress, remotePort } = wire
-    if (remoteAddress === undefined || remotePort === undefined) {
+    const place = places.get(endOf(wire))
+    if (remoteAddress === undefined || remotePort === undefined || place === undefined) {
       socket.terminate()
       return
     }
     const ip = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '')
     const [family, observed] = ip.includes(':') ? ['ip6', `[${ip}]:${remotePort}`] : ['ip4', `${ip}:${remotePort}`]
     const remote = `/${family}/${ip}/tcp/${remotePort}/${form}`
-    components.onSocket({ socket, remote, seenAt: ip, observed })
+    components.onSocket({ socket, remote, seenAt: ip, observed }, place)
   }
 
   return {
@@ -91,10 +119,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
           : createTlsServer({ ...timeouts, ...tls, handshakeTimeout: handshakeTimeoutMs }, refuse)
       adoptSocketsOf(starting)
       starting.maxConnections = maxSockets
-      starting.on('connection', (socket) => {
-        const { remoteAddress = '' } = socket
-        if (flooders.has(remoteAddress) || !admits(remoteAddress)) socket.destroy()
-      })
+      starting.on('connection', enter)
       sockets = new WebSocketServer({
         server: starting,
         ...webSocketBounds,
@@ -128,6 +153,10 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       return hostAddresses(host?.value ?? '').map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${bound.port}/${form}`)
     },
   }
+}
+
+function endOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
 }
 
 /** The addresses of this host that a listening address covers. */

@@ -2,13 +2,20 @@ import type { Connection, ConnectionGater, MultiaddrConnection, PeerId } from '@
 import type { Logger } from 'pino'
 import { createSeldom, sayAgainMs } from '../../../lib/seldom.ts'
 import { crowdRefusal, holderOf } from '../../crowds.ts'
+import { hostOf } from '../../dial/policy.ts'
+import { createHalfOpen, type HalfOpenInit } from '../../half-open.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
-import { seenAtOf } from '../teller-of.ts'
+import { seenAtOf, tellerOf } from '../teller-of.ts'
 import { createNegotiations } from './negotiations.ts'
 
 /** Refused because this node, or the peer's address, has reached its limit of links. */
 export class LinkLimitReached extends Error {
   override readonly name = 'LinkLimitReached'
+}
+
+/** Ended before its peer had proved who it is. */
+class GaveWay extends Error {
+  override readonly name = 'GaveWay'
 }
 
 /**
@@ -17,7 +24,7 @@ export class LinkLimitReached extends Error {
  * connection with a gossip stream, so this node's own dials would exceed any limit.
  */
 export function createGater(
-  init: { maxConnections: number },
+  init: HalfOpenInit,
   components: {
     blocked: ReadonlySet<string>
     /** Peers that libp2p itself may not dial. */
@@ -32,6 +39,8 @@ export function createGater(
 ): ConnectionGater {
   const { reached, logger } = components
   const negotiations = createNegotiations({ onFlood: () => reached.note('frame_flood') })
+  const halfOpen = createHalfOpen(init, { reached })
+  const places = new WeakMap<object, Disposable>()
   const isDue = createSeldom({ everyMs: sayAgainMs })
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
@@ -70,14 +79,24 @@ export function createGater(
     return false
   }
 
+  /** A connection has a place until its peer is known, or it ends. */
+  function enter(connection: MultiaddrConnection): boolean {
+    const place = halfOpen.enter(sourceOf(connection), () => connection.abort(new GaveWay('others need its place')))
+    if (place === undefined) return true
+    places.set(connection, place)
+    connection.addEventListener('close', () => place[Symbol.dispose](), { once: true })
+    return begin(connection)
+  }
+
   return {
-    denyInboundConnection: begin,
+    denyInboundConnection: enter,
     denyOutboundConnection: (_peerId, connection) => begin(connection),
     denyDialPeer: (peerId) => isBlocked(peerId) || components.letGo.has(peerId.toString()) || components.isAvoided(peerId.toString()),
     denyInboundRelayedConnection: (_relay, peer) => refuseBlocked(peer),
     denyInboundEncryptedConnection: refuseBlocked,
     denyOutboundEncryptedConnection: isBlocked,
     denyInboundUpgradedConnection(peerId, connection) {
+      places.get(connection)?.[Symbol.dispose]()
       negotiations.end(connection)
       return checkRoom(peerId) || checkCrowd(peerId, connection)
     },
@@ -86,4 +105,10 @@ export function createGater(
       return checkRoom(peerId)
     },
   }
+}
+
+/** The key of the address that a connection comes from; for a relayed one, of the relay's. */
+function sourceOf(connection: MultiaddrConnection): string {
+  const { ip, isRelayed } = tellerOf(connection)
+  return `${hostOf(ip)}${isRelayed ? ' relayed' : ''}`
 }

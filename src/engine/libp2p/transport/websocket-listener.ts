@@ -7,9 +7,12 @@ import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
 import { createFlooders } from '../../../lib/flooders.ts'
 import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
+import { hostOf } from '../../dial/policy.ts'
+import { createHalfOpen, type HalfOpenInit } from '../../half-open.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
-export interface WebSocketListenerInit {
+export interface WebSocketListenerInit extends HalfOpenInit {
   /** Maximum concurrent sockets, upgraded or not. */
   maxSockets: number
 }
@@ -28,9 +31,11 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
   readonly #server
   readonly #sockets: WebSocketServer
   readonly #closing = new AbortController()
+  /** The places of sockets that are no WebSockets yet. */
+  readonly #places = new WeakMap<object, Disposable>()
   #address: Multiaddr | undefined
 
-  constructor(init: WebSocketListenerInit, components: { upgrader: Upgrader; log: Logger }) {
+  constructor(init: WebSocketListenerInit, components: { upgrader: Upgrader; reached: LimitsReached; log: Logger }) {
     super()
     this.#upgrader = components.upgrader
     this.#log = components.log
@@ -39,8 +44,16 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
       { headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs, connectionsCheckingInterval: handshakeCheckMs },
       refuseRequests({ text: 'Only WebSocket connections are served here.\n', onMore: flooders.add }),
     )
+    const halfOpen = createHalfOpen(init, components)
     adoptSocketsOf(this.#server).on('connection', (socket) => {
-      if (flooders.has(socket.remoteAddress ?? '')) socket.destroy()
+      const { remoteAddress = '' } = socket
+      const place = flooders.has(remoteAddress) ? undefined : halfOpen.enter(hostOf(remoteAddress), () => socket.destroy())
+      if (place === undefined) {
+        socket.destroy()
+        return
+      }
+      this.#places.set(socket, place)
+      socket.once('close', () => place[Symbol.dispose]())
     })
     this.#server.maxConnections = init.maxSockets
     this.#sockets = new WebSocketServer({ ...webSocketBounds, server: this.#server, maxPayload: maxSocketMessageBytes })
@@ -77,6 +90,8 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
+    // The gater has another place for it as a connection.
+    this.#places.get(request.socket)?.[Symbol.dispose]()
     const { remoteAddress, remotePort } = request.socket
     if (remoteAddress === undefined || remotePort === undefined) {
       socket.terminate()

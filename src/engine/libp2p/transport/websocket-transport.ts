@@ -2,6 +2,7 @@ import { type ComponentLogger, type DialTransportOptions, type Transport, transp
 import { endpointOf } from '../../dial/endpoint.ts'
 import type { DialGate, DialTarget } from '../../dial/gate.ts'
 import { openWebSocket } from '../../dial/open-web-socket.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 import { WebSocketListener, type WebSocketListenerInit } from './websocket-listener.ts'
 
@@ -10,7 +11,7 @@ import { WebSocketListener, type WebSocketListenerInit } from './websocket-liste
  * resolves a name again after it was judged. Here the socket goes to the judged address, while TLS and the Host header
  * use the name.
  */
-export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate: DialGate }) {
+export function webSocketTransport(init: WebSocketListenerInit, { gate, reached }: { gate: DialGate; reached: LimitsReached }) {
   return (components: { logger: ComponentLogger }): Transport => {
     const log = components.logger.forComponent('libp2p:websockets')
 
@@ -30,7 +31,7 @@ export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate
       [transportSymbol]: true,
       [Symbol.toStringTag]: '@peergate/websockets',
       dial: (address, options) => gate.dial(address, options.signal, (target) => connect(target, options)),
-      createListener: ({ upgrader }) => new WebSocketListener(init, { upgrader, log: log.newScope('listener') }),
+      createListener: ({ upgrader }) => new WebSocketListener(init, { upgrader, reached, log: log.newScope('listener') }),
       listenFilter: (addresses) => addresses.filter((address) => endpointOf(address)?.form === 'ws'),
       dialFilter: (addresses) => addresses.filter((address) => ['ws', 'wss'].includes(endpointOf(address)?.form ?? '')),
     }

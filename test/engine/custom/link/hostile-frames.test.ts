@@ -181,7 +181,7 @@ test.each([
   ['without a subprotocol', ''],
   ['with ours', `Sec-WebSocket-Protocol: ${subprotocol}\r\n`],
 ])('a malformed frame behind an upgrade %s ends its socket, and nothing else', async (_, field) => {
-  const engine = await startedCustomEngine({ limits: { maxInboundConnectionsPerAddress: 1_000 } })
+  const engine = await startedCustomEngine({ limits: { maxInboundConnectionsPerAddress: 1_000, maxHandshakesPerSecond: 1_000 } })
   const { hostname, port } = new URL(await urlOf(engine))
   const upgrade = `GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${field}\r\n`
   const malformed = Buffer.from([0x83, 0x00])

@@ -29,4 +29,29 @@ cell({ kinds: ['rust'], name: 'messages before and after one that it does not ta
   return '100 of 100, and the publisher is told that the peer does not take another'
 })
 
+// Beside an RPC it counts up to 8 KiB of the next against what it takes.
+cell({ kinds: ['rust'], name: 'messages that nearly fill what it takes, one after another' }, async () => {
+  const listen = listenOn.TCP
+  const [gateway, peer] = await Promise.all([startGatewaySide({ PEERGATE_LISTEN: listen }), startPeer('rust', { listen: [listen] })])
+  await dialFrom(gateway, peer.multiaddrs[0] ?? '')
+  const pair = await joinBoth(gateway, peer, 'orders')
+  const sizes = { quarter: 14_700, whole: largestBytes - 2_000 }
+  const texts = [...numbered('quarter', 400), ...numbered('whole', 20)]
+  const sized = texts.map((text) => bytesOf(text.padEnd(text.startsWith('whole') ? sizes.whole : sizes.quarter, '.')))
+  for (let at = 0; at < sized.length; at += 10) await post(gateway, 'orders', sized.slice(at, at + 10))
+  await expect.poll(() => peer.heard.length).toBe(texts.length)
+  expect(pair.peer.heard.map(({ data }) => `${data}`.replaceAll('.', ''))).toEqual(texts)
+  return '420 of 420, in order'
+})
+
+cell({ kinds: ['rust'], name: 'a hundred topics with the longest names' }, async () => {
+  const listen = listenOn.TCP
+  const [gateway, peer] = await Promise.all([startGatewaySide({ PEERGATE_LISTEN: listen }), startPeer('rust', { listen: [listen] })])
+  const topics = numbered('topic', 100).map((name) => name.padEnd(256, '.'))
+  for (const topic of topics) expect((await gateway.rest.call('PUT', `/v1/topics/${encodeURIComponent(topic)}`)).status).toBeLessThan(300)
+  await dialFrom(gateway, peer.multiaddrs[0] ?? '')
+  for (const topic of topics) await expect.poll(() => peer.subscribers(topic)).toEqual([gateway.process.peerId])
+  return 'all 100 are known'
+})
+
 const bytesOf = (text: string) => Buffer.from(text)

@@ -51,6 +51,16 @@ test('announced messages are told of by their ids, and ids of other implementati
   expect(told).toEqual([[`${peerId}.7`, `${peerId}.8`]])
 })
 
+test('a message is known by the id that rust-libp2p names it with, too: it is asked for if it has not come, and told of', async () => {
+  const { peerId } = await createMemoryIdentity()
+  const { internals, told, come } = announcing()
+  const rustId = (sequence: bigint) => Buffer.from(`${peerId}${sequence}`)
+  come(id(peerId, 1_796_121_930_802_566_960n))
+  const messageIDs = [rustId(1_796_121_930_802_566_960n), rustId(1_796_121_930_802_566_961n), rustId(2n ** 64n)]
+  expect(internals.handleIHave('one', [{ topicID: 'orders', messageIDs }])).toEqual([{ messageIDs: messageIDs.slice(1) }])
+  expect(told).toEqual([[`${peerId}.1796121930802566961`]])
+})
+
 test('a peer of a new link is told of the latest messages, up to 512, if it puts them in order itself', async () => {
   const { peerId } = await createMemoryIdentity()
   const ids = (count: number) => Array.from({ length: count }, (_, number) => id(peerId, BigInt(number)))

@@ -47,15 +47,35 @@ describe('the pause between two messages', () => {
 })
 
 describe('a peer that takes batches', () => {
-  test('is sent RPCs of at most 50 messages and 60,000 bytes; what is larger goes alone', () => {
+  test('is sent RPCs of at most 50 messages and 57,000 bytes; what is larger goes alone', () => {
     const { lanes, make, peer } = lanesTo(rust)
     const texts = numbers(101)
     expect(lanes.hand(peerId, make(...texts))).toEqual(texts.map(() => true))
     expect(peer.rpcs).toEqual([texts.slice(0, 50), texts.slice(50, 100), texts.slice(100)])
     peer.rpcs = []
     const kilo = (size: number) => Buffer.alloc(size * 1_000, 'x')
-    lanes.hand(peerId, make(kilo(29), kilo(29), 'a', kilo(50), 'b', kilo(65), 'c', 'd'))
+    lanes.hand(peerId, make(kilo(28), kilo(28), 'a', kilo(50), 'b', kilo(70), 'c', 'd'))
     expect(peer.rpcs.map(({ length }) => length)).toEqual([3, 2, 1, 2])
+  })
+
+  test('is sent nothing until it has read one of 64 KiB, if it counts what follows with it', async () => {
+    const { lanes, make, peer } = lanesTo(rust)
+    const sizes = () => peer.rpcs.map((texts) => texts.map(({ length }) => length))
+    const large = Buffer.alloc(60_000, 'x')
+    lanes.hand(peerId, make(large, 'a'))
+    lanes.hand(peerId, make('b'))
+    expect(sizes()).toEqual([[60_000]])
+    await vi.advanceTimersByTimeAsync(99)
+    expect(sizes()).toEqual([[60_000]])
+    await vi.advanceTimersByTimeAsync(20)
+    expect(sizes()).toEqual([[60_000], [1], [1]])
+    lanes.hand(peerId, make(large))
+    await vi.advanceTimersByTimeAsync(50)
+    lanes.hand(peerId, make('c', 'd'))
+    expect(sizes()).toHaveLength(4)
+    await vi.advanceTimersByTimeAsync(200)
+    lanes.hand(peerId, make(Buffer.alloc(70_000), 'e'))
+    expect(sizes().slice(4)).toEqual([[1], [1], [70_000], [1]])
   })
 
   test('is behind from the first message for which its stream has no room, and told of once it has some', async () => {
@@ -73,7 +93,7 @@ describe('a peer that takes batches', () => {
   test('is written nothing behind a message for which there was no room', () => {
     const { lanes, make, peer } = lanesTo(rust)
     peer.roomBytes = 10_000
-    expect(lanes.hand(peerId, make(Buffer.alloc(60_000), 'small'))).toEqual([false, false])
+    expect(lanes.hand(peerId, make(Buffer.alloc(57_000), 'small'))).toEqual([false, false])
     expect(peer.rpcs).toEqual([])
   })
 

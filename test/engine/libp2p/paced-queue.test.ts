@@ -38,6 +38,16 @@ test('sends the first at once, and each other after a pause', async () => {
   expect(receiver.sent).toEqual([1, 2, 3])
 })
 
+test('is idle when nothing waits, all was read, and the last pause is over', async () => {
+  const { add, parts } = queue({ readMs: 15 })
+  expect(parts.isIdle).toBe(true)
+  add(1)
+  await pass(11)
+  expect(parts.isIdle).toBe(false)
+  await pass(10)
+  expect(parts.isIdle).toBe(true)
+})
+
 test('names what it sends next', async () => {
   const { parts, add } = queue()
   expect(parts.first).toBeUndefined()
@@ -117,7 +127,7 @@ test('keeps what can not be sent now', async () => {
   receiver.isOpen = false
   add(1, 2)
   await pass(100)
-  expect(parts.size).toBe(2)
+  expect([parts.first, parts.isIdle]).toEqual([1, false])
   receiver.isOpen = true
   parts.resume()
   expect(receiver.sent).toEqual([1])
@@ -139,8 +149,18 @@ test('tries seldom while it can not send, and goes on by itself', async () => {
 test('sends everything at once when it is told to', async () => {
   const { receiver, add, parts } = queue({ readMs: 1_000 })
   add(1, 2, 3)
-  parts.hurry()
+  parts.hurry(() => false)
   expect(receiver.sent).toEqual([1, 2, 3])
+})
+
+test('sends at once what comes before one that has to wait', async () => {
+  const { receiver, add, parts } = queue()
+  add(1, 2, 3, 4)
+  parts.hurry((item) => item === 3)
+  expect(receiver.sent).toEqual([1, 2])
+  expect(parts.isIdle).toBe(false)
+  await pass(100)
+  expect(receiver.sent).toEqual([1, 2, 3, 4])
 })
 
 test('forgets what waits, and tells what was first', async () => {
@@ -191,7 +211,7 @@ test('tells of room when half of the bytes are free', async () => {
 test('tells of room when it has sent everything at once', () => {
   const { receiver, add, parts } = queue({ maxItems: 2 })
   expect(add(1, 2, 3, 4)).toEqual([true, true, true, false])
-  parts.hurry()
+  parts.hurry(() => false)
   expect(receiver.rooms).toBe(1)
 })
 

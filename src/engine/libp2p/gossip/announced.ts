@@ -1,7 +1,7 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { decode } from 'multiformats/hashes/digest'
-import { messageId } from '../../../model/signed-message.ts'
+import { messageId, peerIdBytes, sequenceBytes } from '../../../model/signed-message.ts'
 import type { EngineEvent } from '../../engine.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 
@@ -54,17 +54,25 @@ export function createAnnounced(components: {
   }
 
   internals.handleIHave = (peerId, all) => {
-    const ihave = ordersItself(peerId) && linkAge(peerId) <= newLinkMs ? all.filter(({ topicID }) => isWanted(topicID)) : all
+    const wanted = ordersItself(peerId) && linkAge(peerId) <= newLinkMs ? all.filter(({ topicID }) => isWanted(topicID)) : all
+    const ihave = wanted.map((list) => ({ ...list, messageIDs: list.messageIDs?.filter((id) => !isSeenUnderOwnId(id)) }))
     const asked = handleIHave.call(internals, peerId, ihave)
     const ids = new Map(asked.flatMap(({ messageIDs = [] }) => messageIDs.flatMap(namedId)))
     if (ids.size > 0 && watched + ids.size <= maxAsked) watch(peerId, ids)
     return asked
   }
 
+  /** Whether the id has another form than this node's, in which gossipsub knows no message. */
+  function isSeenUnderOwnId(id: Uint8Array): boolean {
+    const own = fromRustId(id)
+    return own !== undefined && internals.seenCache.has(internals.msgIdToStrFn(own))
+  }
+
   /** The id in the form of `messageId`, and in that of gossipsub. */
   function namedId(id: Uint8Array): Array<[string, string]> {
-    const name = readId(id)
-    return name === undefined ? [] : [[name, internals.msgIdToStrFn(id)]]
+    const own = fromRustId(id) ?? id
+    const name = readId(own)
+    return name === undefined ? [] : [[name, internals.msgIdToStrFn(own)]]
   }
 
   /** Tells that a peer has announced messages, and after some time which of them have not come. */
@@ -113,6 +121,31 @@ function readId(id: Uint8Array): string | undefined {
   try {
     const author = peerIdFromMultihash(decode(id.subarray(0, -sequenceLength)))
     return messageId(author.toString(), id.subarray(-sequenceLength))
+  } catch {
+    return undefined
+  }
+}
+
+/** Peer ids in base58 by what they begin with, and their lengths: of Ed25519, secp256k1 and RSA keys. */
+const base58Lengths = [
+  ['12D3KooW', 52],
+  ['16Uiu2HA', 53],
+  ['Qm', 46],
+] as const
+const maxRustIdLength = 53 + 20
+
+/**
+ * This node's form of an id in the default form of rust-libp2p: the author in base58, then the sequence number in
+ * decimal. Undefined for any other id.
+ */
+function fromRustId(id: Uint8Array): Uint8Array | undefined {
+  if (id.length > maxRustIdLength) return undefined
+  const text = Buffer.from(id).toString('latin1')
+  const length = base58Lengths.find(([start]) => text.startsWith(start))?.[1]
+  const sequence = text.slice(length)
+  if (length === undefined || !/^\d{1,20}$/.test(sequence) || BigInt(sequence) >= 2n ** 64n) return undefined
+  try {
+    return Buffer.concat([peerIdBytes(text.slice(0, length)), sequenceBytes(BigInt(sequence))])
   } catch {
     return undefined
   }

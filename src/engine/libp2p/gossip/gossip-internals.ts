@@ -29,8 +29,8 @@ export interface OutboundGossip {
 export interface GossipInternals {
   selectPeersToPublish(topic: string, floodPublish?: boolean): { tosend: Set<string> }
   /**
-   * Sends an RPC with pending control added; every RPC except subscriptions leaves this way. Returns false when the
-   * peer's stream did not take it.
+   * Sends an RPC with pending control added; every RPC leaves this way. Returns false when the peer's stream did not take
+   * it.
    */
   sendRpc(peerId: string, rpc: RPC): boolean
   /** Adds to the RPC those parts of a peer's pending control that are still valid. */

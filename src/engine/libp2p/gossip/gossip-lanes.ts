@@ -9,7 +9,7 @@ import { createDeparted } from './departed.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import type { GossipTraits } from './gossip-traits.ts'
 import { onceHalfDrained } from './half-drained.ts'
-import { begin, createLane, type Lane, type LaneLimits } from './lane.ts'
+import { begin, createLane, hurry, isQueued, type Lane, type LaneLimits } from './lane.ts'
 import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 
 /**
@@ -128,7 +128,7 @@ export function createGossipLanes(
   /** Puts messages on a lane while there is room. Returns the number that were taken, from the first. */
   function put(peerId: string, lane: Lane, messages: OutgoingMessage[]): number {
     if (lane.isForgotten || !internals.streamsOutbound.has(peerId)) return 0
-    if (lane.queue.size > 0 || !traits(peerId).takesBatches) {
+    if (isQueued(lane, messages, traits(peerId))) {
       const refused = messages.findIndex((message) => !lane.queue.add(message, message.rpcBytes))
       return refused === -1 ? messages.length : refused
     }
@@ -254,7 +254,7 @@ export function createGossipLanes(
     unsent: () => [...lanes].flatMap(([peerId, lane]) => (traits(peerId).catchesUp ? [] : (firstUnsent(peerId, lane) ?? []))),
     identified(peerId) {
       const lane = lanes.get(peerId)
-      if (lane !== undefined && traits(peerId).takesBatches) lane.queue.hurry()
+      if (lane !== undefined) hurry(lane, traits(peerId))
       if (lane !== undefined) tellBegin(peerId, lane)
     },
     opened(peerId) {

@@ -2,7 +2,7 @@ import type { Stream } from '@libp2p/interface'
 import type { Limits } from '../../../limits.ts'
 import { createEcho, type Echo } from './echo.ts'
 import type { GossipTraits } from './gossip-traits.ts'
-import type { OutgoingMessage } from './outgoing-message.ts'
+import { isTakenAlone, type OutgoingMessage } from './outgoing-message.ts'
 import { createPacedQueue, type PacedQueue } from './paced-queue.ts'
 import { createWrittenLately, type WrittenLately } from './written-lately.ts'
 
@@ -52,6 +52,23 @@ function pauseOf({ writesEach }: GossipTraits, limits: Pick<LaneLimits, 'pacedMe
   return writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs
 }
 
+/** Milliseconds for which nothing follows a message that is taken alone, where no echo says that it was read. */
+const aloneMs = 100
+
+function isAlone(message: OutgoingMessage, { measuresStrictly }: GossipTraits): boolean {
+  return measuresStrictly && isTakenAlone(message)
+}
+
+/** Whether messages have to wait for each other, or for earlier ones. */
+export function isQueued({ queue }: Lane, messages: OutgoingMessage[], traits: GossipTraits): boolean {
+  return !queue.isIdle || !traits.takesBatches || messages.some((message) => isAlone(message, traits))
+}
+
+/** The peer has turned out to take batches, perhaps: what waits for pauses leaves. */
+export function hurry({ queue }: Lane, traits: GossipTraits): void {
+  if (traits.takesBatches) queue.hurry((message) => isAlone(message, traits))
+}
+
 /** The pause between two messages of a peer that begins now (`peer:begins`), once for a lane; otherwise undefined. */
 export function begin(lane: Lane, traits: GossipTraits, limits: LaneLimits): number | undefined {
   if (lane.hasBegun || !traits.mayIgnoreLate) return undefined
@@ -86,7 +103,7 @@ export function createLane(
     queue: createPacedQueue(
       { maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
       {
-        pauseMs: () => pauseOf(traits(), limits),
+        pauseMs: (message) => (isAlone(message, traits()) ? aloneMs : pauseOf(traits(), limits)),
         send: (message) => send(lane, message),
         untilRead: () => lane.echo.ask(),
         onRoom,

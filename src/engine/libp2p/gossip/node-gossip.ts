@@ -55,7 +55,7 @@ export function createNodeGossip(
   const { pubsub } = node.services
   const internals = gossipInternals(pubsub)
   const frames = boundGossip(internals, { askerOf, reading, reached })
-  splitControl(internals)
+  splitControl(internals, { measuresStrictly: (other) => gossipTraits(agentOf(other)).measuresStrictly })
   const isLinked = (other: string) => node.getConnections(peerIdFromString(other)).length > 0
   const traffic = createTrafficCounter({ isLinked })
   verifyGossip(internals, { gate, linkOf: frames.linkOf, traffic })

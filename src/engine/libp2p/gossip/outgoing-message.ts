@@ -14,10 +14,11 @@ export interface OutgoingMessage {
 
 /** Messages in one RPC. More make no difference to a receiver, which verifies them one after another. */
 const maxRpcMessages = 50
-/**
- * Bytes of an RPC of several messages: below the 64 KiB that rust-libp2p takes by default. A larger message goes alone.
- */
-const maxBatchBytes = 60_000
+/** Bytes that a peer takes that measures strictly, and those of what follows that it may have read by then. */
+const strictRpcBytes = 65_536
+const readAheadBytes = 8_192
+/** Bytes of an RPC of several messages: what every peer takes that takes batches. A larger message goes alone. */
+const maxBatchBytes = 57_000
 /** Bytes of an RPC around the fields of a message, and the sequence number. */
 const overheadBytes = 64
 
@@ -29,6 +30,11 @@ export function toOutgoing(raw: RPC.Message): OutgoingMessage {
     id: () => (from === undefined || seqno === undefined ? '' : messageId(peerIdFromMultihash(decode(from)).toString(), seqno)),
     rpcBytes: sizes.reduce((sum, size) => sum + size, Buffer.byteLength(topic) + overheadBytes),
   }
+}
+
+/** Whether a peer that measures strictly takes the message only if nothing follows until it has read it. */
+export function isTakenAlone({ rpcBytes }: OutgoingMessage): boolean {
+  return rpcBytes > strictRpcBytes - readAheadBytes && rpcBytes <= strictRpcBytes
 }
 
 /** Splits messages into batches that each fit into one RPC. */

@@ -1,13 +1,13 @@
 /**
  * A bounded queue that sends its items one by one, in order: each after the receiver has read the previous one, and at
- * least `pauseMs` after it. When a round trip takes longer than the pause, several items are in flight: the round trip
+ * least the pause of that one after it. When a round trip takes longer than the pause, several items are in flight: the round trip
  * divided by the pause. A receiver that stops reading stops the queue.
  */
 export interface PacedQueue<Item> {
   /** Adds an item. Returns false when there is no room. */
   add(item: Item, bytes: number): boolean
-  /** Sends everything that can be sent now, without pauses. */
-  hurry(): void
+  /** Sends what can be sent now, without pauses, up to the first item that has to wait for its pause. */
+  hurry(waits: (item: Item) => boolean): void
   /** Retries a blocked send. */
   resume(): void
   /** Whether half of the room is free. */
@@ -16,7 +16,8 @@ export interface PacedQueue<Item> {
   clear(): Item | undefined
   /** The next item. */
   readonly first: Item | undefined
-  readonly size: number
+  /** Whether nothing waits, and the pause after the latest item is over. */
+  readonly isIdle: boolean
 }
 
 /** Milliseconds before a blocked send is retried without a call of `resume`. */
@@ -27,8 +28,8 @@ const adapting = 0.01
 export function createPacedQueue<Item>(
   init: { maxItems: number; maxBytes: number },
   components: {
-    /** The pause in milliseconds; read for each item, since a receiver may tell its agent late. */
-    pauseMs(): number
+    /** The pause after an item, in milliseconds; read for each, since a receiver may tell its agent late. */
+    pauseMs(item: Item): number
     /** Returns false when the item cannot be sent now; it is retried on `resume`, or after a second. */
     send(item: Item): boolean
     /** Resolves when the receiver has read everything sent before. */
@@ -43,7 +44,11 @@ export function createPacedQueue<Item>(
   let bytes = 0
   let hasRefused = false
   let dueAt = 0
+  /** The pause after the latest item. */
+  let paused = 0
   let isBlocked = false
+  /** Whether everything has left in a hurry, and nothing since. */
+  let hasHurried = false
   let unread = 0
   /** Estimated milliseconds until an unhindered receiver has read an item. */
   let roundTripMs = 0
@@ -55,6 +60,7 @@ export function createPacedQueue<Item>(
     if (first === undefined || !send(first.item)) return false
     waiting.shift()
     bytes -= first.bytes
+    paused = pauseMs(first.item)
     return true
   }
 
@@ -72,9 +78,10 @@ export function createPacedQueue<Item>(
   function step(): void {
     timer = undefined
     const isSent = sendFirst()
+    hasHurried = false
     if (isSent) void awaitRead()
     isBlocked = !isSent
-    dueAt = performance.now() + (isSent ? pauseMs() : blockedMs)
+    dueAt = performance.now() + (isSent ? paused : blockedMs)
     schedule()
     tellRoom()
   }
@@ -86,12 +93,12 @@ export function createPacedQueue<Item>(
     unread--
     const took = performance.now() - sentAt
     roundTripMs = took < roundTripMs ? took : roundTripMs + (took - roundTripMs) * adapting
-    dueAt = Math.max(dueAt, performance.now() + pauseMs() / 2)
+    dueAt = Math.max(dueAt, performance.now() + paused / 2)
     schedule()
   }
 
   function schedule(): void {
-    if (timer !== undefined || waiting.length === 0 || unread > roundTripMs / pauseMs()) return
+    if (timer !== undefined || waiting.length === 0 || unread > roundTripMs / paused) return
     const waitMs = dueAt - performance.now()
     if (waitMs <= 0) step()
     else timer = setTimeout(step, waitMs)
@@ -109,8 +116,9 @@ export function createPacedQueue<Item>(
       schedule()
       return true
     },
-    hurry() {
-      while (sendFirst());
+    hurry(waits) {
+      while (waiting[0] !== undefined && !waits(waiting[0].item) && sendFirst());
+      hasHurried = waiting.length === 0
       tellRoom()
     },
     resume() {
@@ -131,14 +139,14 @@ export function createPacedQueue<Item>(
       bytes = 0
       hasRefused = false
       isBlocked = false
-      dueAt = Math.min(dueAt, performance.now() + pauseMs())
+      dueAt = Math.min(dueAt, performance.now() + paused)
       return first?.item
     },
     get first() {
       return waiting[0]?.item
     },
-    get size() {
-      return waiting.length
+    get isIdle() {
+      return waiting.length === 0 && (hasHurried || (unread === 0 && performance.now() >= dueAt))
     },
   }
 }

@@ -1,8 +1,11 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import type { GossipInternals } from './gossip-internals.ts'
 
-/** Bytes of a control RPC: below the 65,536 that rust-libp2p takes by default. */
-const maxControlBytes = 60_000
+/**
+ * Bytes of control and subscriptions in an RPC: below the 16,384 that rust-libp2p takes by default (gossipsub 0.50), and
+ * to peers that are known to take more, so that the announcements of a heartbeat are fewer than the ten that peers read.
+ */
+const maxControlBytes = { strict: 16_000, generous: 60_000 }
 /** Overhead around the fields of a part, in bytes. */
 const overheadBytes = 32
 /** Maximum ids of one list in one part. */
@@ -14,13 +17,14 @@ export type ControlInternals = Pick<GossipInternals, 'sendRpc' | 'streamsOutboun
 /**
  * Makes gossipsub send control (gossip-lanes.ts sends messages) in RPCs that every peer takes. By itself it names
  * thousands of ids in one RPC, and adds pending control for the peer. Peers measure the whole RPC, and drop it
- * (go-libp2p, Kubo and py-libp2p beyond 1 MiB) or stop reading (rust-libp2p beyond 64 KiB).
+ * (go-libp2p, Kubo and py-libp2p beyond 1 MiB) or stop reading (rust-libp2p beyond 16 KiB of control).
  */
-export function splitControl(gossipsub: ControlInternals): void {
+export function splitControl(gossipsub: ControlInternals, { measuresStrictly }: { measuresStrictly(peerId: string): boolean }): void {
   const { sendRpc } = gossipsub
 
   function sendSplit(peerId: string, rpc: RPC): boolean {
-    for (const each of split(rpc)) if (!sendRpc.call(gossipsub, peerId, each)) return false
+    const maxBytes = measuresStrictly(peerId) ? maxControlBytes.strict : maxControlBytes.generous
+    for (const each of split(rpc, maxBytes)) if (!sendRpc.call(gossipsub, peerId, each)) return false
     return true
   }
 
@@ -52,13 +56,13 @@ interface Part {
 }
 
 /** Splits an RPC without messages. */
-function split(rpc: RPC): RPC[] {
+function split(rpc: RPC, maxBytes: number): RPC[] {
   const pieces: RPC[] = []
   let left = 0
   for (const part of partsOf(rpc)) {
     if (left < part.bytes || pieces.length === 0) {
       pieces.push(emptyRpc())
-      left = maxControlBytes
+      left = maxBytes
     }
     left -= part.bytes
     const piece = pieces.at(-1)

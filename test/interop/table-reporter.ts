@@ -17,6 +17,10 @@ left the peer, or ignored once it was there, is told apart; a busy machine makes
 Kubo writes the sequence number of each message to its disk, one at a time, and ignores numbers below one that it has written. When several messages wait for
 one write, a later one may come first, and the others are lost there; so a gateway makes pauses of \`PEERGATE_KUBO_MESSAGE_MS\`, 10 ms by default. With writes that took
 5 ms Kubo ignored 187 of 800 in pauses of 4 ms, and 3 of 800 in pauses of 10 ms. Except where a cell says "on disk", its repository is in memory.
+
+rust-libp2p (gossipsub 0.50) ends a stream that brings more than it takes by default: 64 KiB in an RPC, with up to 8 KiB of what follows counted too, and
+16 KiB of control and subscriptions in one. A gateway stays below that, and sends it nothing right behind a message of 56 to 64 KiB. After a larger one, which
+ends the stream, it sends it none of that size, and \`recipients\` says so to the publisher.
 `
 
 /** Writes the table of a run in which every cell was tried. */

@@ -23,7 +23,7 @@ export interface GossipTraits {
 const batchTakers = ['peergate/', 'rust-libp2p/', 'js-libp2p/']
 
 /** Agent prefixes of the implementations that take what an RPC of 1 MiB holds. */
-const generous = ['peergate/', 'js-libp2p/', 'go-libp2p/', 'kubo/']
+const generous = ['peergate/', 'js-libp2p/', 'go-libp2p/', 'kubo/', 'py-libp2p/']
 
 /**
  * The traits of a peer by its agent. A peer with an unknown agent is treated like go-libp2p (no batches, no catching up)

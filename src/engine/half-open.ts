@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net'
 import { createFairRate } from '../lib/fair-rate.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
+import { hostOf } from './dial/policy.ts'
 import type { LimitsReached } from './limits-reached.ts'
 
 /**
@@ -21,7 +23,6 @@ export interface HalfOpen {
 
 /** Half-open connections in all, unless the node may have fewer links. While others have any, an address has at most a quarter. */
 const maxHalfOpen = 200
-/** Addresses that have begun no handshake lately are let in up to twice the rate. */
 export type HalfOpenInit = Pick<Limits, 'maxConnections' | 'maxHandshakesPerSecond'>
 
 interface Place extends Disposable {
@@ -36,7 +37,8 @@ export function createHalfOpen(
   const max = Math.min(maxHalfOpen, maxConnections)
   const share = Math.max(1, Math.floor(max / 4))
   const rate = createFairRate({ perSecond })
-  const ceiling = createTokenBucket({ perSecond: 2 * perSecond, burst: 2 * perSecond })
+  /** For all, also addresses without debt: however many of those come, debts stay few and are paid in time. */
+  const all = createTokenBucket({ perSecond, burst: 2 * perSecond })
   /** The places of each address, the oldest first. */
   const hosts = new Map<string, Set<Place>>()
   let total = 0
@@ -71,10 +73,11 @@ export function createHalfOpen(
   return {
     enter(host, giveUp) {
       const at = now()
-      if (rate.isOver(host, at) || !ceiling.take(at)) {
+      if (all.left(at) < 1 || rate.isOver(host, at)) {
         reached.note('half_open')
         return undefined
       }
+      all.spend(at, 1)
       rate.spend(host, at, 1)
       const own = hosts.get(host)
       if (own !== undefined && own.size >= share && own.size < total) giveWay(own)
@@ -82,4 +85,12 @@ export function createHalfOpen(
       return hold(host, giveUp)
     },
   }
+}
+
+/** Takes a place for a socket until the socket ends. One that gets none is destroyed. */
+export function enterSocket(halfOpen: HalfOpen, socket: Socket): Disposable | undefined {
+  const place = halfOpen.enter(hostOf(socket.remoteAddress ?? ''), () => socket.destroy())
+  if (place === undefined) socket.destroy()
+  else socket.once('close', () => place[Symbol.dispose]())
+  return place
 }

@@ -43,13 +43,14 @@ async function strangers(
 
 test.each(
   kinds.flatMap((kind) => [
-    { ...kind, who: 'one address', addresses: 1, each: 700 },
-    { ...kind, who: '35 addresses', addresses: 35, each: 20 },
+    { ...kind, who: 'one address', addresses: 1, each: 700, maxConnections: 300 },
+    { ...kind, who: '35 addresses', addresses: 35, each: 20, maxConnections: 300 },
+    { ...kind, who: 'one address, where few links are allowed,', addresses: 1, each: 700, maxConnections: 20 },
   ]),
 )(
   '$name: $who with 700 connections that never prove who they are keep no peer out',
-  async ({ start, listen, beginning, addresses, each }) => {
-    const node = await start({ listen: [listen], limits: { maxInboundConnectionsPerAddress: 1_000 } })
+  async ({ start, listen, beginning, addresses, each, maxConnections }) => {
+    const node = await start({ listen: [listen], limits: { maxInboundConnectionsPerAddress: 1_000, maxConnections } })
     const [at = ''] = await node.multiaddrs()
     await strangers(at, { addresses, each, beginning })
     const peer = await start({})

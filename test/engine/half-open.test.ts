@@ -55,7 +55,13 @@ test('addresses that begin many handshakes are refused at the rate, and one with
   expect(enter('greedy 0')).toBeDefined()
 })
 
-test('however many addresses there are, handshakes begin at twice the rate at most', () => {
-  const { enter } = halfOpen({ maxConnections: 100, maxHandshakesPerSecond: 10 })
-  expect(Array.from({ length: 100 }, (_, number) => enter(`${number}`)).filter((place) => place !== undefined)).toHaveLength(20)
+test('however many addresses there are, handshakes begin at the rate, but for those of one more second at first', () => {
+  const { enter, clock } = halfOpen({ maxConnections: 100, maxHandshakesPerSecond: 10 })
+  const entered = (from: number) =>
+    Array.from({ length: 100 }, (_, number) => enter(`${from + number}`)).filter((place) => place !== undefined).length
+  expect(entered(0)).toBe(20)
+  for (let second = 1; second < 20; second++) {
+    clock.ms += 1_000
+    expect(entered(second * 100)).toBe(10)
+  }
 })

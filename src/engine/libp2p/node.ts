@@ -117,8 +117,8 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     connectionManager: {
       maxConnections,
       inboundConnectionThreshold: limits.maxInboundConnectionsPerAddress,
-      // The gater has places for fewer half-open ones.
-      maxIncomingPendingConnections: maxConnections,
+      // The gater has places for at most half as many; one that gives way is pending until its end was noticed.
+      maxIncomingPendingConnections: maxSockets,
       maxParallelDials: maxDials,
       maxDialQueueLength: maxQueuedDials,
       dialTimeout: limits.dialTimeoutMs,

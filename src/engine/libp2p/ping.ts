@@ -16,10 +16,10 @@ export async function openPing(connection: Connection, signal: AbortSignal): Pro
 }
 
 /**
- * An answer of the peer's program, if only that it knows no pings. A handshake is none: QUIC's is completed by a thread
- * of its own, which goes on while the program stands still. @throws Error when none comes
+ * Resolves when the peer's program has answered, even if it does not support ping. A completed handshake proves less:
+ * with QUIC a thread of the library completes it while the program itself is blocked. @throws Error without an answer
  */
-export async function anAnswer(connection: Connection, signal: AbortSignal): Promise<void> {
+export async function untilAnswered(connection: Connection, signal: AbortSignal): Promise<void> {
   try {
     await pingOver(connection, signal)
   } catch (error) {

@@ -9,7 +9,7 @@ import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
 import { createConnectionMonitor } from './connection-monitor.ts'
 import type { DialledAt } from './dialled-at.ts'
 import type { Node } from './node.ts'
-import { anAnswer, pingOver } from './ping.ts'
+import { pingOver, untilAnswered } from './ping.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 
 /** Replaces dialled connections that a network outage has left mute (silent-links.ts), and closes all that stay mute. */
@@ -52,7 +52,7 @@ export function createSilentConnections(
       const connection = await node()?.dial(multiaddr(text), { signal, force: true })
       if (connection === undefined) throw new Error('the node was stopped')
       try {
-        await anAnswer(connection, signal)
+        await untilAnswered(connection, signal)
       } finally {
         connection.abort(new Error('the connection was opened only to probe the peer'))
       }

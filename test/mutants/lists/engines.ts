@@ -142,8 +142,8 @@ export const engines = [
       ['one address has all places while others have some', 'own.size >= share && own.size < total', 'own.size >= total'],
       ['an address has no more than its share when alone', ' && own.size < total', ''],
       ['the place of a half-open connection is given back twice', 'if (!places.delete(place)) return', 'places.delete(place)'],
-      ['many addresses begin handshakes at any rate', ' || !ceiling.take(at)', ''],
-      ['few addresses begin handshakes at twice the rate', 'rate.isOver(host, at) || ', ''],
+      ['many addresses begin handshakes at any rate', 'all.left(at) < 1 || ', ''],
+      ['few addresses begin handshakes at twice the rate', ' || rate.isOver(host, at)', ''],
     ],
   ),
   ...breaks(

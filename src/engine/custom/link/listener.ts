@@ -10,8 +10,7 @@ import { ipNetwork, plainAddress } from '../../../lib/ip-network.ts'
 import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
-import { hostOf } from '../../dial/policy.ts'
-import type { HalfOpen } from '../../half-open.ts'
+import { enterSocket, type HalfOpen } from '../../half-open.ts'
 import { maxRecordFragments, subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
 import { maxSocketMessageBytes } from './secure-channel.ts'
@@ -84,18 +83,15 @@ export function createListener(init: ListenerInit, components: ListenerComponent
   /** Takes a place for a new socket; without one it ends. */
   function enter(socket: Socket): void {
     const { remoteAddress = '' } = socket
-    const isAdmitted = !flooders.has(remoteAddress) && admits(remoteAddress)
-    const place = isAdmitted ? components.halfOpen.enter(hostOf(remoteAddress), () => socket.destroy()) : undefined
-    if (place === undefined) {
+    if (flooders.has(remoteAddress) || !admits(remoteAddress)) {
       socket.destroy()
       return
     }
+    const place = enterSocket(components.halfOpen, socket)
+    if (place === undefined) return
     const end = endOf(socket)
     places.set(end, place)
-    socket.once('close', () => {
-      places.delete(end)
-      place[Symbol.dispose]()
-    })
+    socket.once('close', () => void places.delete(end))
   }
 
   function accept(socket: WebSocket, wire: Socket): void {

@@ -34,7 +34,8 @@ export function toOutgoing(raw: RPC.Message): OutgoingMessage {
 
 /** Whether a peer that measures strictly takes the message only if nothing follows until it has read it. */
 export function isTakenAlone({ rpcBytes }: OutgoingMessage): boolean {
-  return rpcBytes > strictRpcBytes - readAheadBytes && rpcBytes <= strictRpcBytes
+  // The RPC may have less than this size, but has all fields of the message.
+  return rpcBytes > strictRpcBytes - readAheadBytes && rpcBytes - overheadBytes <= strictRpcBytes
 }
 
 /** Splits messages into batches that each fit into one RPC. */

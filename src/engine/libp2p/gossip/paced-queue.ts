@@ -1,7 +1,7 @@
 /**
- * A bounded queue that sends its items one by one, in order: each after the receiver has read the previous one, and at
- * least the pause of that one after it. When a round trip takes longer than the pause, several items are in flight: the round trip
- * divided by the pause. A receiver that stops reading stops the queue.
+ * A bounded queue that sends its items one by one, in order: each after the receiver has read the previous one, and
+ * after the pause that follows that one. When a round trip takes longer than the pause, several items are in flight: the
+ * round trip divided by the pause. A receiver that stops reading stops the queue.
  */
 export interface PacedQueue<Item> {
   /** Adds an item. Returns false when there is no room. */

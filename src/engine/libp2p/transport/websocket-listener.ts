@@ -7,8 +7,7 @@ import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
 import { createFlooders } from '../../../lib/flooders.ts'
 import { refuseRequests } from '../../../lib/refuse-requests.ts'
 import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
-import { hostOf } from '../../dial/policy.ts'
-import { createHalfOpen, type HalfOpenInit } from '../../half-open.ts'
+import { createHalfOpen, enterSocket, type HalfOpenInit } from '../../half-open.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
@@ -46,14 +45,12 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
     )
     const halfOpen = createHalfOpen(init, components)
     adoptSocketsOf(this.#server).on('connection', (socket) => {
-      const { remoteAddress = '' } = socket
-      const place = flooders.has(remoteAddress) ? undefined : halfOpen.enter(hostOf(remoteAddress), () => socket.destroy())
-      if (place === undefined) {
+      if (flooders.has(socket.remoteAddress ?? '')) {
         socket.destroy()
         return
       }
-      this.#places.set(socket, place)
-      socket.once('close', () => place[Symbol.dispose]())
+      const place = enterSocket(halfOpen, socket)
+      if (place !== undefined) this.#places.set(socket, place)
     })
     this.#server.maxConnections = init.maxSockets
     this.#sockets = new WebSocketServer({ ...webSocketBounds, server: this.#server, maxPayload: maxSocketMessageBytes })

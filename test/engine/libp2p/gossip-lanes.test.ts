@@ -78,6 +78,43 @@ describe('a peer that takes batches', () => {
     expect(sizes().slice(4)).toEqual([[1], [1], [70_000], [1]])
   })
 
+  test('is sent no control until it has read one of 64 KiB, and then all, in order', async () => {
+    const { lanes, internals, make, raw, peer, open } = lanesTo(rust)
+    const join = (topic: string) => internals.sendRpc(peerId, { subscriptions: [{ subscribe: true, topic }], messages: [] })
+    const joined = () => peer.others.flatMap(({ subscriptions }) => subscriptions.map(({ topic }) => topic))
+    lanes.told(peerId)
+    join('a')
+    lanes.hand(peerId, make(Buffer.alloc(60_000, 'x'), 'small'))
+    expect([join('b'), join('c')]).toEqual([true, true])
+    await vi.advanceTimersByTimeAsync(99)
+    internals.sendRpc(peerId, { subscriptions: [{ subscribe: true, topic: 'd' }], messages: [raw('other', 'orders')] })
+    expect([joined(), peer.rpcs.length]).toEqual([['a'], 1])
+    await vi.advanceTimersByTimeAsync(2)
+    expect(joined()).toEqual(['a', 'b', 'c', 'd'])
+    expect(peer.rpcs.slice(1)).toEqual([['small'], ['other']])
+    join('e')
+    expect(joined()).toHaveLength(5)
+    // A new stream has read nothing that would count.
+    await vi.advanceTimersByTimeAsync(200)
+    lanes.hand(peerId, make(Buffer.alloc(60_000, 'y')))
+    join('f')
+    expect(joined()).toHaveLength(5)
+    lanes.broken(peerId)
+    open()
+    join('g')
+    expect(joined().slice(5)).toEqual(['f', 'g'])
+  })
+
+  test('is sent all control at once when more waits than is held', async () => {
+    const { lanes, internals, make, peer } = lanesTo(rust)
+    const leave = () => internals.sendRpc(peerId, { subscriptions: [{ subscribe: false, topic: 'a' }], messages: [] })
+    lanes.hand(peerId, make(Buffer.alloc(60_000, 'x')))
+    for (let count = 0; count < 1_000; count++) leave()
+    expect(peer.others).toHaveLength(0)
+    leave()
+    expect(peer.others).toHaveLength(1_001)
+  })
+
   test('is behind from the first message for which its stream has no room, and told of once it has some', async () => {
     const { lanes, make, peer, news, tell } = lanesTo(rust)
     peer.room = 1

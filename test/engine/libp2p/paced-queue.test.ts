@@ -7,11 +7,12 @@ afterEach(() => void vi.useRealTimers())
 /** A queue to a receiver that reads after so many milliseconds. */
 function queue(init: { readMs?: number; maxItems?: number; maxBytes?: number } = {}) {
   const { readMs = 0, maxItems = 100, maxBytes = 1_000 } = init
-  const receiver = { sent: [] as number[], tries: 0, isOpen: true, rooms: 0, readMs, pauseMs: 10 }
+  const receiver = { sent: [] as number[], tries: 0, isOpen: true, rooms: 0, follows: 0, readMs, pauseMs: 10, alone: [] as number[] }
   const parts = createPacedQueue<number>(
     { maxItems, maxBytes },
     {
       pauseMs: () => receiver.pauseMs,
+      isAlone: (item) => receiver.alone.includes(item),
       send(item) {
         receiver.tries++
         if (receiver.isOpen) receiver.sent.push(item)
@@ -19,6 +20,7 @@ function queue(init: { readMs?: number; maxItems?: number; maxBytes?: number } =
       },
       untilRead: () => new Promise((resolve) => setTimeout(resolve, receiver.readMs)),
       onRoom: () => void receiver.rooms++,
+      onFollow: () => void receiver.follows++,
     },
   )
   return { receiver, parts, add: (...items: number[]) => items.map((item) => parts.add(item, 10)) }
@@ -149,18 +151,70 @@ test('tries seldom while it can not send, and goes on by itself', async () => {
 test('sends everything at once when it is told to', async () => {
   const { receiver, add, parts } = queue({ readMs: 1_000 })
   add(1, 2, 3)
-  parts.hurry(() => false)
+  parts.hurry()
   expect(receiver.sent).toEqual([1, 2, 3])
 })
 
-test('sends at once what comes before one that has to wait', async () => {
+test('sends at once what comes before one that is taken alone', async () => {
   const { receiver, add, parts } = queue()
+  receiver.alone = [3]
   add(1, 2, 3, 4)
-  parts.hurry((item) => item === 3)
+  parts.hurry()
   expect(receiver.sent).toEqual([1, 2])
   expect(parts.isIdle).toBe(false)
   await pass(100)
   expect(receiver.sent).toEqual([1, 2, 3, 4])
+})
+
+test('has nothing follow one that is taken alone until it was read, however long the others take, and its pause is over', async () => {
+  const { receiver, add, parts } = queue({ readMs: 100 })
+  add(...Array.from({ length: 90 }, () => 0))
+  await pass(20_000)
+  receiver.alone = [1]
+  // Several of the others are in flight by now.
+  add(0, 0)
+  await pass(11)
+  expect(receiver.sent.length).toBe(92)
+  add(1, 1, 2)
+  const sent = () => receiver.sent.slice(92)
+  await pass(30)
+  expect(sent()).toEqual([1])
+  receiver.readMs = 600
+  await pass(110)
+  expect([sent(), parts.mayFollow, receiver.follows]).toEqual([[1, 1], false, 1])
+  parts.hurry()
+  await pass(550)
+  expect([sent(), parts.mayFollow, parts.isIdle]).toEqual([[1, 1], false, false])
+  await pass(60)
+  expect([sent(), parts.mayFollow, receiver.follows]).toEqual([[1, 1, 2], true, 2])
+})
+
+test('has anything follow when it was emptied, and the next that is taken alone waits for its own answer', async () => {
+  const { receiver, add, parts } = queue({ readMs: 100 })
+  add(...Array.from({ length: 90 }, () => 0))
+  await pass(20_000)
+  const sent = () => receiver.sent.slice(90)
+  receiver.alone = [1]
+  add(1, 2)
+  await pass(80)
+  expect(parts.clear()).toBe(2)
+  expect([parts.mayFollow, receiver.follows]).toEqual([true, 1])
+  add(1, 2)
+  await pass(60)
+  // The first was read meanwhile.
+  expect([sent(), parts.mayFollow]).toEqual([[1, 1], false])
+  await pass(60)
+  expect(sent()).toEqual([1, 1, 2])
+})
+
+test('is not idle behind one that is taken alone, also when it is told to hurry', async () => {
+  const { receiver, add, parts } = queue()
+  receiver.alone = [1]
+  add(1)
+  parts.hurry()
+  expect(parts.isIdle).toBe(false)
+  await pass(11)
+  expect(parts.isIdle).toBe(true)
 })
 
 test('forgets what waits, and tells what was first', async () => {
@@ -211,7 +265,7 @@ test('tells of room when half of the bytes are free', async () => {
 test('tells of room when it has sent everything at once', () => {
   const { receiver, add, parts } = queue({ maxItems: 2 })
   expect(add(1, 2, 3, 4)).toEqual([true, true, true, false])
-  parts.hurry(() => false)
+  parts.hurry()
   expect(receiver.rooms).toBe(1)
 })
 

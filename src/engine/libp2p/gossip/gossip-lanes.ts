@@ -9,7 +9,7 @@ import { createDeparted } from './departed.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import type { GossipTraits } from './gossip-traits.ts'
 import { onceHalfDrained } from './half-drained.ts'
-import { begin, createLane, hurry, isQueued, type Lane, type LaneLimits } from './lane.ts'
+import { begin, createLane, hurry, isQueued, type Lane, type LaneLimits, sendControl } from './lane.ts'
 import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 
 /**
@@ -206,7 +206,7 @@ export function createGossipLanes(
   internals.sendRpc = (peerId, { messages, ...rest }) => {
     const wasHanded = messages.length === 0 || hand(peerId, messages.map(toOutgoing)).every(Boolean)
     const isMore = messages.length === 0 || rest.subscriptions.length > 0 || rest.control !== undefined
-    return (!isMore || sendRpc.call(internals, peerId, { ...rest, messages: [] })) && wasHanded
+    return (!isMore || sendControl(lanes.get(peerId), () => sendRpc.call(internals, peerId, { ...rest, messages: [] }))) && wasHanded
   }
 
   const { put: remember } = internals.mcache

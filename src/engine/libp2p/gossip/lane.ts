@@ -40,6 +40,8 @@ export interface Lane {
   hasBegun: boolean
   /** Topics of the messages that the peer was sent, or missed. */
   readonly topics: Set<string>
+  /** Sends control and subscriptions, in order, once something may follow what was sent. */
+  readonly held: Array<() => boolean>
   readonly queue: PacedQueue<OutgoingMessage>
   readonly echo: Echo
   readonly written: WrittenLately
@@ -52,7 +54,7 @@ function pauseOf({ writesEach }: GossipTraits, limits: Pick<LaneLimits, 'pacedMe
   return writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs
 }
 
-/** Milliseconds for which nothing follows a message that is taken alone, where no echo says that it was read. */
+/** Milliseconds for which nothing follows a message that is taken alone where no echo says that it was read; half of it after an echo. */
 const aloneMs = 100
 
 function isAlone(message: OutgoingMessage, { measuresStrictly }: GossipTraits): boolean {
@@ -66,7 +68,22 @@ export function isQueued({ queue }: Lane, messages: OutgoingMessage[], traits: G
 
 /** The peer has turned out to take batches, perhaps: what waits for pauses leaves. */
 export function hurry({ queue }: Lane, traits: GossipTraits): void {
-  if (traits.takesBatches) queue.hurry((message) => isAlone(message, traits))
+  if (traits.takesBatches) queue.hurry()
+}
+
+/** Number of RPCs of control that wait. When there are more, all leave. */
+const maxHeld = 1_000
+
+/** Sends control or subscriptions, as soon as they may follow what was sent. Returns false when the stream does not take them. */
+export function sendControl(lane: Lane | undefined, send: () => boolean): boolean {
+  if (lane === undefined || lane.queue.mayFollow) return send()
+  lane.held.push(send)
+  if (lane.held.length > maxHeld) sendHeld(lane)
+  return true
+}
+
+function sendHeld({ held }: Lane): void {
+  for (const send of held.splice(0)) send()
 }
 
 /** The pause between two messages of a peer that begins now (`peer:begins`), once for a lane; otherwise undefined. */
@@ -100,13 +117,19 @@ export function createLane(
     since,
     hasBegun: false,
     topics: new Set(),
+    held: [],
     queue: createPacedQueue(
       { maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
       {
         pauseMs: (message) => (isAlone(message, traits()) ? aloneMs : pauseOf(traits(), limits)),
+        isAlone: (message) => isAlone(message, traits()),
         send: (message) => send(lane, message),
         untilRead: () => lane.echo.ask(),
         onRoom,
+        onFollow() {
+          sendHeld(lane)
+          hurry(lane, traits())
+        },
       },
     ),
     echo: createEcho({ open: openPing }),

@@ -143,7 +143,10 @@ test('a client whose names take the system long delays another by one of them, a
     begun.push(name)
     return new Promise<string[]>((resolve) => ends.push(() => resolve(['10.0.0.7'])))
   }
-  const { lookUp } = await lookUpFor(() => 'NXDOMAIN', { system })
+  const { asked, lookUp } = await lookUpFor((name) => (name === 'known' ? ['10.0.0.8'] : 'NXDOMAIN'), { system })
+  onTestFinished(() => {
+    for (const end of ends) end()
+  })
   const leaving = new AbortController()
   const greedy = Array.from({ length: 200 }, (_, index) =>
     lookUp(`slow-${index}`, 4, leaving.signal, 'greedy').catch((error: { code?: string }) => error.code),
@@ -152,6 +155,9 @@ test('a client whose names take the system long delays another by one of them, a
   await Promise.race(greedy)
   const other = lookUp('printer', 4, signal, 'other')
   const third = lookUp('scanner', 4, signal, 'third')
+  // Both wait for the system when what DNS was asked after them is answered.
+  await expect.poll(() => asked).toEqual(expect.arrayContaining(['printer', 'scanner']))
+  await lookUp('known', 4, signal, holder)
   while (!(begun.includes('printer') && begun.includes('scanner'))) {
     const before = begun.length
     ends[before - 1]?.()

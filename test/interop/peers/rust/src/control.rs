@@ -38,6 +38,7 @@ pub enum Action {
         topic: String,
         data: Vec<String>,
     },
+    Dropped,
 }
 
 /// Commands in their order; there are no more when the input ends.

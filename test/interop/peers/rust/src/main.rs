@@ -31,6 +31,8 @@ struct Peer {
     punches: bool,
     /// Listeners that have not said where they listen.
     silent_listeners: usize,
+    /// Messages that have waited for a neighbour for too long.
+    dropped: usize,
 }
 
 /// A place at a relay that a command asks for, until the answer.
@@ -56,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         is_seen: false,
         punches: settings.punch,
         silent_listeners: settings.listen.len(),
+        dropped: 0,
     };
     let mut commands = control::commands();
     loop {
@@ -98,6 +101,7 @@ impl Peer {
                 let published = self.publish(&topic, &data);
                 answer(id, published.map(|()| Value::Null));
             }
+            Action::Dropped => answer(id, Ok(json!(self.dropped))),
         }
     }
 
@@ -198,6 +202,12 @@ impl Peer {
                 say(
                     json!({ "event": "message", "topic": message.topic.as_str(), "from": author, "data": to_base64(&message.data) }),
                 );
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Gossipsub(gossipsub::Event::SlowPeer {
+                failed_messages,
+                ..
+            })) => {
+                self.dropped += failed_messages.non_priority;
             }
             SwarmEvent::NewListenAddr { .. } if self.silent_listeners > 0 => {
                 self.silent_listeners -= 1;
